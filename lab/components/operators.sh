@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# DNS, the storage class, the ingress, and the operators that an OpenShift cluster would get from OperatorHub.
+
+operators_up() {
+  # CRDs first and all at once; what follows needs them.
+  # shellcheck disable=SC2154
+  apply "$PRODUCT_STRIMZI_CRDS" -f "$PRODUCT_EVENTING_KAFKA_CRDS"
+  local file
+  for file in "$LAB_DIR"/manifests/*.yaml; do
+    case ${file##*/} in knative.yaml) ;; *) manifest "$file" | apply - ;; esac
+  done
+  # shellcheck disable=SC2154
+  manifest "$PRODUCT_KNATIVE_OPERATOR/operator.yaml" | apply -
+  operators_ready kube-system local-path-storage traefik strimzi eventing-kafka knative-operator
+}
+
+# operators_ready NAMESPACE...: every Deployment there is rolled out.
+operators_ready() {
+  local namespace
+  for namespace; do kubectl -n "$namespace" rollout status deployment --timeout=180s; done
+}
