@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which files are studies, and what became of them. Pure: names, bytes and records in, rows of a report out.
+
+A study is one X-ray object; its identity here is key and eTag. Its record is the JSON object that the risk assessment
+writes beside the processed image.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+IMAGE_TYPES = {
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".png": "image/png", ".bmp": "image/bmp",
+    ".tif": "image/tiff", ".tiff": "image/tiff", ".gif": "image/gif", ".dcm": "application/dicom",
+    ".dicom": "application/dicom",
+}  # fmt: skip
+# (offset, bytes, type): an image by its content, whatever its name is.
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (128, b"DICM", "application/dicom"),
+)
+HEAD = 132  # bytes that image_type needs
+LONGEST_KEY = 1024  # bytes, S3's limit
+
+
+class StudyError(Exception):
+    """A file that cannot become an object, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file to be uploaded as `key`."""
+
+    path: str
+    key: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the risk assessment recorded of a study. `written` is the object that holds it."""
+
+    bucket: str
+    key: str
+    etag: str
+    label: str
+    risk: float
+    written: str
+    modified: str
+
+    @property
+    def study(self) -> tuple[str, str, str]:
+        return self.bucket, self.key, self.etag
+
+
+def image_type(name: str, head: bytes) -> str | None:
+    """Media type of an image by its first bytes, else by its name; None for a file that is no image by either."""
+    for offset, signature, media_type in SIGNATURES:
+        if head[offset : offset + len(signature)] == signature:
+            return media_type
+    return IMAGE_TYPES.get(PurePath(name).suffix.lower())
+
+
+def key_of(path: str, prefix: str) -> str:
+    """The object key of a file by its path below the folder. Raises StudyError."""
+    key = prefix + path
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise StudyError(f"The name of file {path!r} is not UTF-8, which an object key must be: rename it.") from None
+    if size > LONGEST_KEY:
+        raise StudyError(
+            f"The name of file {path!r} makes an object key of {size} bytes; {LONGEST_KEY} are allowed: shorten it."
+        )
+    return key
+
+
+def check_unique(uploads: list[Upload]) -> None:
+    seen: dict[str, str] = {}
+    for upload in uploads:
+        if upload.key in seen:
+            raise StudyError(
+                f"Files {seen[upload.key]} and {upload.path} would both become object {upload.key!r}: rename one."
+            )
+        seen[upload.key] = upload.path
+
+
+def is_record(key: str) -> bool:
+    return key.endswith(".json")
+
+
+def read_record(data: bytes, written: str, modified: str) -> Record | None:
+    """A record from the JSON object `written`; None for any other JSON."""
+    try:
+        entry = json.loads(data)
+        texts = (str(entry[name] or "") for name in ("bucket", "key", "etag", "label"))
+        return Record(*texts, float(entry["risk"]), written, modified)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def row(
+    key: str, outcome: str, reason: str = "", record: Record | None = None, seconds: float | None = None
+) -> dict[str, Any]:
+    """One study of the report. `outcome` is assessed, dead-lettered, timeout, not-uploaded or planned."""
+    return {
+        "key": key,
+        "label": record.label if record else None,
+        "risk": record.risk if record else None,
+        "seconds": seconds,
+        "outcome": outcome,
+        "reason": reason,
+    }
+
+
+def seconds_between(earlier: str, later: str) -> float | None:
+    """Seconds between two ISO 8601 times, None when one is missing; never negative."""
+    if not earlier or not later:
+        return None
+    return max(0.0, round((moment(later) - moment(earlier)).total_seconds(), 3))
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def duplicates(records: list[Record]) -> list[dict[str, Any]]:
+    """Studies that more than one object records."""
+    by_study: dict[tuple[str, str, str], list[str]] = {}
+    for record in records:
+        by_study.setdefault(record.study, []).append(record.written)
+    return [
+        {"key": key, "etag": etag, "records": sorted(set(written))}
+        for (_bucket, key, etag), written in sorted(by_study.items())
+        if len(set(written)) > 1
+    ]
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Number of studies by outcome, {"assessed": 198, "dead-lettered": 2}."""
+    outcomes = [entry["outcome"] for entry in rows]
+    return {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))}
