@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP side: one CloudEvent in, 204, 422 or 503 out, after every record of it was handled.
+
+204: all recorded. 422: at least one can never be (Knative moves the event to the dead letters at once).
+503: at least one may be recorded by a retry.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from .errors import Refused, TryLater
+from .events import Study, read_event, read_records, read_study
+from .metrics import Metrics, Progress
+from .model import Model, Thresholds
+from .pipeline import Pipeline
+from .results import Result, utc_text
+from .settings import Settings
+from .store import Store
+
+MAX_EVENT_BYTES = 4 * 1024**2  # Kafka's own default limit is 1 MiB
+log = logging.getLogger("risk_assessment")
+
+
+@dataclass(frozen=True)
+class Handled:
+    """How one record ended: assessed, ignored, refused or retry, with the reason of the last two."""
+
+    outcome: str
+    error: str = ""
+
+
+def build_pipeline(settings: Settings, store: Store) -> Pipeline:
+    model = Model(settings.model, settings.model_threads)
+    model.warm()
+    return Pipeline(
+        store=store,
+        model=model,
+        thresholds=Thresholds(settings.threshold_pneumonia, settings.threshold_normal),
+        max_pixels=settings.max_pixels,
+        processed_suffix=settings.processed_suffix,
+        cores=CapacityLimiter(settings.workers),
+        transfers=CapacityLimiter(settings.transfers),
+    )
+
+
+def create_app(pipeline: Pipeline) -> Starlette:
+    """The pipeline's model is warm before the socket opens: what can connect is ready."""
+    metrics = Metrics()
+    metrics.model.labels(pipeline.model.version).set(1)
+
+    async def receive_event(request: Request) -> Response:
+        return await receive(request, pipeline, metrics)
+
+    def healthy(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    def ready(request: Request) -> Response:
+        return JSONResponse({"model_version": pipeline.model.version})
+
+    def show_metrics(request: Request) -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route("/", receive_event, methods=["POST"]),
+            Route("/healthz", healthy),
+            Route("/readyz", ready),
+            Route("/metrics", show_metrics),
+        ],
+    )
+
+
+async def receive(request: Request, pipeline: Pipeline, metrics: Metrics) -> Response:
+    received_at = utc_text()
+    try:
+        records = read_records(read_event(request.headers, await read_body(request)))
+    except Refused as error:
+        log.warning("refused event", extra={"fields": {"error": str(error)}})
+        response: Response = JSONResponse({"error": str(error), "records": []}, 422)
+    else:
+        response = answer([await handle(record, pipeline, metrics, received_at) for record in records])
+    metrics.events.labels(str(response.status_code)).inc()
+    return response
+
+
+async def read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_EVENT_BYTES:
+            raise Refused(f"Expected an event of at most {MAX_EVENT_BYTES} bytes.")
+    return bytes(body)
+
+
+async def handle(record: Any, pipeline: Pipeline, metrics: Metrics, received_at: str) -> Handled:
+    study, result, progress = None, None, Progress()
+    with metrics.in_flight.track_inprogress():
+        try:
+            study = read_study(record)
+            result = await pipeline.assess(study, received_at, progress) if study else None
+            handled = Handled("assessed" if study else "ignored")
+        except Refused as error:
+            handled = Handled("refused", str(error))
+        except TryLater as error:
+            handled = Handled("retry", str(error))
+        except Exception as error:  # a fault of ours: a later version may handle it, so the event must not be lost
+            log.exception("unexpected error")
+            handled = Handled("retry", f"Unexpected {type(error).__name__}; see this function's log.")
+    note(metrics, study, result, progress, handled)
+    return handled
+
+
+def note(metrics: Metrics, study: Study | None, result: Result | None, progress: Progress, handled: Handled) -> None:
+    """Counts a record and writes its one log line, which holds nothing that tells whose X-ray it is."""
+    metrics.studies.labels(handled.outcome, result.label if result else "").inc()
+    metrics.fetched.inc(progress.fetched_bytes)
+    for stage, seconds in progress.stages.items():
+        metrics.stages.labels(stage).observe(seconds)
+    fields: dict[str, Any] = {
+        "study": study.log_id if study else None,
+        "seconds": progress.seconds,
+        "stages": progress.stages,
+    }
+    if result:
+        fields |= {"label": result.label, "risk": result.risk}
+    if handled.error:
+        fields["error"] = handled.error
+    log.log(logging.WARNING if handled.error else logging.INFO, handled.outcome, extra={"fields": fields})
+
+
+def answer(handled: list[Handled]) -> Response:
+    """Knative keeps only the first kilobyte of a 422's body, hence the reason comes first."""
+    for outcome, status in (("retry", 503), ("refused", 422)):
+        errors = [record.error for record in handled if record.outcome == outcome]
+        if errors:
+            outcomes = [{"outcome": record.outcome, "error": record.error} for record in handled]
+            return JSONResponse({"error": errors[0], "records": outcomes}, status)
+    return Response(status_code=204)

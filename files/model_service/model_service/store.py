@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The S3 object store: fetch an X-ray, put what was made of it. The only module that knows botocore.
+
+Sorts every failure into what trying again can fix (TryLater) and what it cannot (Refused).
+"""
+
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .errors import Refused, TryLater
+from .events import Study
+from .settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+GONE = {
+    "NoSuchKey": "The object no longer exists.",
+    "NoSuchVersion": "This version of the object no longer exists.",
+    "NoSuchBucket": "The bucket no longer exists.",
+    "PreconditionFailed": "The object was overwritten after this event: its eTag is another one now.",
+    "412": "The object was overwritten after this event: its eTag is another one now.",
+}
+STALE_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+RETRYABLE_STATUS = (401, 403, 408, 409, 429)  # an operator's or another writer's doing, not the object's
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An object's bytes and its eTag without quotes."""
+
+    data: bytes
+    etag: str | None
+
+
+class Store(Protocol):
+    """Both methods block, may be called from several threads, and raise Refused or TryLater."""
+
+    def fetch(self, study: Study) -> Fetched: ...
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None: ...
+
+
+class S3Store:
+    """The client is made at first use, and made anew when its credentials turn out to be replaced."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lock = threading.Lock()
+        self.cached: BaseClient | None = None
+        read_credentials(settings.s3_credentials)
+
+    def client(self) -> "BaseClient":
+        with self.lock:
+            if self.cached is None:
+                self.cached = connect(self.settings)
+            return self.cached
+
+    def fetch(self, study: Study) -> Fetched:
+        """One request: the size is known from the answer's headers, before its body is read."""
+        asked: dict[str, Any] = {"Bucket": study.bucket, "Key": study.key}
+        if study.version_id:
+            asked["VersionId"] = study.version_id
+        elif study.etag:
+            asked["IfMatch"] = f'"{study.etag}"'
+        return self.call("fetch the X-ray", lambda client: self.read(client.get_object(**asked)), GONE)
+
+    def read(self, answer: dict[str, Any]) -> Fetched:
+        size, limit = answer["ContentLength"], self.settings.max_bytes
+        with closing(answer["Body"]) as body:  # entering the body itself gives urllib3's, whose errors are others
+            if size > limit:
+                raise Refused(f"Expected an object of at most {limit} bytes, got {size}.")
+            return Fetched(body.read(), answer.get("ETag", "").strip('"') or None)
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        asked = {"Bucket": bucket, "Key": key, "Body": data, "ContentType": content_type}
+        self.call("store a result", lambda client: client.put_object(**asked), {})
+
+    def call(self, deed: str, request: Any, gone: dict[str, str]) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+        try:
+            return request(self.client())
+        except ClientError as error:
+            if error_code(error.response) in STALE_CREDENTIALS:
+                self.cached = None
+            raise sort_answer(deed, error.response, gone) from None
+        except ParamValidationError:
+            raise Refused(f"Could not {deed}: S3 allows no such bucket or key.") from None
+        except (BotoCoreError, OSError) as error:
+            raise TryLater(f"Could not {deed}: {type(error).__name__} from {self.settings.s3_endpoint}.") from None
+
+
+def error_code(answer: dict[str, Any]) -> str:
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
+def sort_answer(deed: str, answer: dict[str, Any], gone: dict[str, str]) -> Refused | TryLater:
+    """The error that an S3 answer of status 300 or more means."""
+    status, code = answer["ResponseMetadata"]["HTTPStatusCode"], error_code(answer)
+    if code in gone:
+        return Refused(gone[code])
+    seen = f"Could not {deed}: the object store answered {status} {code}."
+    missing_bucket = code == "NoSuchBucket"
+    return TryLater(seen) if status >= 500 or status in RETRYABLE_STATUS or missing_bucket else Refused(seen)
+
+
+def read_credentials(folder: Path) -> tuple[str, str]:
+    """(access key, secret key). Raises SettingsError."""
+    try:
+        access, secret = ((folder / name).read_text().strip() for name in ("access_key", "secret_key"))
+    except OSError as error:
+        raise SettingsError(
+            f"RISK_ASSESSMENT_S3_CREDENTIALS: cannot read {error.filename}: {error.strerror}."
+        ) from None
+    return access, secret
+
+
+def connect(settings: Settings) -> "BaseClient":
+    from botocore.config import Config
+    from botocore.handlers import add_expect_header
+    from botocore.session import Session
+
+    access, secret = read_credentials(settings.s3_credentials)
+    authority = settings.s3_credentials / "ca.crt"
+    client = Session().create_client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        verify=str(authority) if authority.exists() else None,
+        config=Config(
+            s3={"addressing_style": "path"},
+            signature_version="s3v4",
+            connect_timeout=3,
+            read_timeout=20,
+            # Knative delivers again with a back-off; one quick second try here saves most of these round trips.
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=settings.transfers,
+            # RGW before 18 refuses the trailing checksums that botocore sends by default.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    # `Expect: 100-continue` costs a second for each object where a store or a proxy does not answer it.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from model_service import images
+from model_service.errors import Refused
+from PIL import Image
+from service_fakes import encoded, huge_png, picture, png_chunk
+
+LIMIT = 40_000_000
+JPEG = encoded(picture())
+PNG = encoded(picture(), "PNG")
+
+
+MODES = {"JPEG": ["L", "RGB", "1", "CMYK"], "PNG": ["L", "RGB", "1", "P", "LA", "RGBA"]}
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(kind, mode) for kind in MODES for mode in MODES[kind]])
+def test_decodes_every_mode_to_gray(kind: str, mode: str) -> None:
+    gray = images.decode(encoded(picture(mode=mode), kind), LIMIT)
+    assert (gray.mode, gray.size) == ("L", (320, 240))
+    if mode != "1":
+        assert np.abs(np.asarray(gray, float) - np.asarray(picture(), float)).mean() < 3
+
+
+def test_sixteen_bits_are_stretched_not_clipped() -> None:
+    values = np.linspace(1000, 5095, 320 * 240).reshape(240, 320).astype(np.uint16)
+    gray = np.asarray(images.decode(encoded(Image.fromarray(values), "PNG"), LIMIT))
+    assert (gray.min(), gray.max()) == (0, 255)
+    assert abs(int(gray[120, 160]) - 127) <= 2
+
+
+def test_a_blank_sixteen_bit_image_does_not_divide_by_zero() -> None:
+    blank = Image.fromarray(np.full((240, 320), 700, np.uint16))
+    assert np.asarray(images.decode(encoded(blank, "PNG"), LIMIT)).max() == 0
+
+
+def test_turns_an_image_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert images.decode(encoded(picture(), exif=exif), LIMIT).size == (240, 320)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty object"),
+        (b"not an image", r"something else \(12 bytes\)"),
+        (bytes(128) + b"DICM" + bytes(100), "DICOM"),
+        (b"%PDF-1.7", "PDF"),
+        (encoded(picture(), "TIFF"), "TIFF"),
+        (encoded(picture(), "GIF"), "GIF"),
+        (JPEG[: len(JPEG) // 2], "truncated"),
+        (JPEG[:-2], "truncated"),
+        (JPEG[:20], "a JPEG damaged in its header"),
+        (PNG[: len(PNG) // 2], "truncated"),
+        (PNG[:40], "a PNG damaged in its header"),
+        (PNG[:-60] + bytes(60), "damaged"),
+        (encoded(picture(63, 300)), "at least 64 x 64"),
+        (encoded(picture(1, 1), "PNG"), "at least 64 x 64"),
+        (encoded(picture(), "PNG", save_all=True, append_images=[picture(seed=1)]), "animated"),
+    ],
+)
+def test_refuses_bad_files_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        images.decode(data, LIMIT)
+
+
+def test_refuses_200_megapixels_before_spending_memory() -> None:
+    data = huge_png()
+    assert len(data) < 100_000
+    tracemalloc.start()
+    with pytest.raises(Refused, match="at most 40000000 pixels, got 20000 x 10000"):
+        images.decode(data, LIMIT)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_a_compressed_colour_profile_cannot_explode() -> None:
+    import zlib
+
+    bomb = b"x\0\0" + zlib.compress(bytes(200_000_000), 9)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 320, 240, 8, 0, 0, 0, 0))
+    rows = png_chunk(b"IDAT", zlib.compress(bytes(240 * 321)))
+    tail = png_chunk(b"IEND", b"")
+    with pytest.raises(Refused, match="a PNG damaged in its header"):
+        images.decode(b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"iCCP", bomb) + rows + tail, LIMIT)
+
+
+@pytest.mark.parametrize("size", [(224, 224), (64, 900), (2000, 1500)])
+def test_the_model_sees_a_square_of_gray_levels(size: tuple[int, int]) -> None:
+    pixels = images.model_input(picture(*size))
+    assert (pixels.shape, pixels.dtype) == ((1, 1, 224, 224), np.float32)
+    assert 0 <= pixels.min() < pixels.max() <= 255
+
+
+def test_the_finding_covers_no_pixel() -> None:
+    gray = picture(800, 600)
+    drawn = images.draw_finding(gray, "Pneumonia   risk 0.93")
+    strip = np.asarray(drawn.crop((0, 600, *drawn.size)))
+    assert drawn.crop((0, 0, 800, 600)).tobytes() == gray.tobytes()
+    assert strip.max() > 200
+    assert (strip == 0).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "content_type"),
+    [("a.PNG", "PNG", "image/png"), ("a.jpeg", "JPEG", "image/jpeg"), ("a", "JPEG", "image/jpeg")],
+)
+def test_encodes_as_the_key_says(key: str, kind: str, content_type: str) -> None:
+    data, told = images.encode(picture(), key)
+    assert told == content_type
+    assert images.decode(data, LIMIT).size == (320, 240)
+    assert data.startswith(b"\x89PNG" if kind == "PNG" else b"\xff\xd8")
