@@ -56,10 +56,15 @@ def restarted(pod: Object, container: str) -> bool:
 
 
 def silent_container(pod: Object) -> str:
-    """The container whose log tells most: the first that is not ready, else the first."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    names = [entry["name"] for entry in statuses if not entry.get("ready")]
-    return (names or [container["name"] for container in pod["spec"]["containers"]])[0]
+    """The container whose log tells most: of those not ready the one that does not run or restarted most, else the first.
+
+    A sidecar such as Knative's queue-proxy runs on and only waits for the one that crashes.
+    """
+    statuses = [e for e in (pod.get("status") or {}).get("containerStatuses") or [] if not e.get("ready")]
+    if not statuses:
+        return pod["spec"]["containers"][0]["name"]
+    worst = max(statuses, key=lambda e: ("running" not in e.get("state", {}), e.get("restartCount", 0)))
+    return worst["name"]
 
 
 def describe_command(kind: str, group: str, name: str, namespace: str | None) -> str:

@@ -41,3 +41,21 @@ def test_the_headline_counts():
         diagnosis.headline("ready", 3, 2, [report], "Over.") == "Waited 3 s for 2 objects to be ready; 1 is not. Over."
     )
     assert diagnosis.headline("absent", 3, 1, [], "") == "Waited 3 s for 1 object to be gone; 0 are not. "
+
+
+def container(name, state, restarts=0):
+    return {"name": name, "ready": False, "state": {state: {}}, "restartCount": restarts}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        ([container("queue-proxy", "running"), container("user-container", "waiting", 5)], "user-container"),
+        ([container("queue-proxy", "running"), container("user-container", "running", 5)], "user-container"),
+        ([container("only", "running")], "only"),
+        ([], "first"),
+    ],
+)
+def test_the_log_is_that_of_the_container_in_trouble(statuses, told):
+    pod = {"spec": {"containers": [{"name": "first"}]}, "status": {"containerStatuses": statuses}}
+    assert diagnosis.silent_container(pod) == told
