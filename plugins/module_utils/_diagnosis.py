@@ -56,7 +56,7 @@ def restarted(pod: Object, container: str) -> bool:
 
 
 def silent_container(pod: Object) -> str:
-    """The container whose log tells most: of those not ready the one that does not run or restarted most, else the first.
+    """The container whose log tells most: of those not ready the one that is down or restarted most, else the first.
 
     A sidecar such as Knative's queue-proxy runs on and only waits for the one that crashes.
     """
