@@ -95,6 +95,15 @@ def is_record(key: str) -> bool:
     return key.endswith(".json")
 
 
+def record_key(key: str) -> str:
+    """Where the risk assessment records the object `key`: `ward/a.jpeg` in `ward/a-processed.jpeg.json`."""
+    folder, slash, name = key.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    if not stem:
+        stem, dot, extension = name, "", ""
+    return f"{folder}{slash}{stem}-processed{dot}{extension}.json"
+
+
 def read_record(data: bytes, written: str, modified: str) -> Record | None:
     """A record from the JSON object `written`; None for any other JSON."""
     try:

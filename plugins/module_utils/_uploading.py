@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -108,14 +108,21 @@ class Results:
         self.reader, self.bucket, self.prefix, self.concurrency = reader, bucket, prefix, concurrency
         self.known = reader.list_objects(bucket, prefix)
 
+    def earlier(self, keys: Iterable[str]) -> list[Record]:
+        """The records of these objects that were there before: the same X-ray stored again is the same study."""
+        return self.read_all([self.known[name] for name in map(studies.record_key, keys) if name in self.known])
+
     def fresh(self) -> list[Record]:
         listed = self.reader.list_objects(self.bucket, self.prefix)
         changed = [stored for key, stored in listed.items() if studies.is_record(key) and self.known.get(key) != stored]
         self.known = listed
-        if not changed:
+        return self.read_all(changed)
+
+    def read_all(self, found: list[Stored]) -> list[Record]:
+        if not found:
             return []
-        with ThreadPoolExecutor(min(self.concurrency, len(changed))) as pool:
-            return [record for record in pool.map(self.read, changed) if record]
+        with ThreadPoolExecutor(min(self.concurrency, len(found))) as pool:
+            return [record for record in pool.map(self.read, found) if record]
 
     def read(self, stored: Stored) -> Record | None:
         try:
@@ -145,11 +152,13 @@ def follow(
 ) -> Outcome:  # fmt: skip
     """Looks every `interval` seconds until each study is settled, for at most `timeout` seconds."""
     outcome, deadline = Outcome(), time.monotonic() + timeout
+    found = results.earlier(key for _bucket, key, _etag in sent.done)
     while True:
-        for record in results.fresh():
+        for record in [*found, *results.fresh()]:
             outcome.seen.append(record)
             if record.study in sent.done:
                 outcome.assessed[record.study] = record
+        found = []
         for letter in read_new(letters):
             study = letter.bucket, letter.key, letter.etag
             if study in sent.done:
@@ -176,7 +185,10 @@ def report(uploads: list[Upload], sent: Sent, outcome: Outcome, uploaded: dict[s
             rows.append(studies.row(one.key, "not-uploaded", sent.failed.get(one.key, "")))
         elif study in outcome.assessed:
             record = outcome.assessed[study]
-            rows.append(studies.row(one.key, "assessed", "", record, studies.seconds_between(start, record.modified)))
+            reason = "recorded before" if record.modified < start else ""
+            rows.append(
+                studies.row(one.key, "assessed", reason, record, studies.seconds_between(start, record.modified))
+            )
         elif study in outcome.dead:
             letter = outcome.dead[study]
             rows.append(

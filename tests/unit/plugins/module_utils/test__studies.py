@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _studies as studies
@@ -85,3 +86,12 @@ def test_a_study_that_two_objects_record_is_a_duplicate():
 def test_the_summary_counts_outcomes():
     rows = [studies.row("a", "assessed"), studies.row("b", "timeout"), studies.row("c", "assessed")]
     assert studies.summary(rows) == {"assessed": 2, "timeout": 1}
+
+
+@pytest.mark.parametrize("key", ["a.jpeg", "ward 3/a.b.jpeg", "noending", ".hidden", "x/.hidden", "é'\".PNG"])
+def test_the_record_is_looked_for_where_the_function_puts_it(key, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[4] / "files/model_service")
+    from model_service.events import Study
+    from model_service.results import processed_key
+
+    assert studies.record_key(key) == f"{processed_key(Study('b', key))}.json"

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("requests")
 pytest.importorskip("botocore")
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _studies as studies
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _uploading as uploading
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._dead_letters import Message
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._rgw import RgwError, Stored
@@ -42,7 +43,7 @@ class Store:
 
     def record(self, key, etag, written=None, label="Normal"):
         result = {"bucket": "src", "key": key, "etag": etag, "label": label, "risk": 0.1}
-        self.put_object("out", written or f"{key}.json", json.dumps(result).encode(), "application/json")
+        self.put_object("out", written or studies.record_key(key), json.dumps(result).encode(), "application/json")
 
 
 @pytest.fixture
@@ -124,20 +125,29 @@ def test_each_study_has_its_outcome(uploads):
     assert 1 <= rows[0]["seconds"] <= 3
 
 
-def test_records_of_before_or_of_other_contents_do_not_count(uploads):
+def test_the_same_xray_stored_again_is_the_study_recorded_before(uploads):
     store = Store()
-    store.record("0.jpg", etag(0))
+    store.record("0.jpg", etag(0), label="Pneumonia")
+    rows, _outcome = run(store, uploads[:1], lambda _sent: None)
+    assert [(row["outcome"], row["label"], row["reason"]) for row in rows] == [
+        ("assessed", "Pneumonia", "recorded before")
+    ]
+    assert rows[0]["seconds"] == 0
+
+
+def test_records_of_other_contents_do_not_count(uploads):
+    store = Store()
+    store.record("0.jpg", "other")
     rows, _outcome = run(store, uploads[:2], lambda _sent: store.record("1.jpg", "other"))
     assert [row["outcome"] for row in rows] == ["timeout", "timeout"]
-    assert "0.jpg.json" not in store.gets
 
 
 def test_a_record_that_is_written_again_counts(uploads):
     store = Store()
     store.record("0.jpg", etag(0))
     rows, outcome = run(store, uploads[:1], lambda _sent: store.record("0.jpg", etag(0)))
-    assert [row["outcome"] for row in rows] == ["assessed"]
-    assert len(outcome.seen) == 1
+    assert [(row["outcome"], row["reason"]) for row in rows] == [("assessed", "")]
+    assert studies.duplicates(outcome.seen) == []
 
 
 def test_a_record_that_is_gone_by_the_time_it_is_read_is_left_out(uploads):
