@@ -51,9 +51,9 @@ class Pipeline:
 
     def examine(self, data: bytes, key: str, progress: Progress) -> tuple[float, tuple[bytes, str]]:
         with progress.stage("decode"):
-            gray = images.decode(data, self.max_pixels)
+            xray = images.read(data, self.max_pixels)
         with progress.stage("score"):
-            risk = self.model.risk(images.model_input(gray))
+            risk = self.model.risk(images.model_input(xray.gray))
         with progress.stage("draw"):
             finding = f"{self.thresholds.label(risk)}   risk {risk:.2f}   model {self.model.version}"
-            return risk, images.encode(images.draw_finding(gray, finding), key)
+            return risk, images.encode(images.draw_finding(xray.gray, finding), key, xray.kind)

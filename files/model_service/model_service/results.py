@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from .events import Study
 
+MADE_PNG = ("dcm", "dicom", "ima", "tif", "tiff")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -32,12 +34,17 @@ class Result:
 
 
 def processed_key(study: Study) -> str:
-    """`<stem>-processed.<ext>` in the same folder: `ward 3/a.b.jpeg` becomes `ward 3/a.b-processed.jpeg`."""
+    """`<stem>-processed.<ext>` in the same folder: `ward 3/a.b.jpeg` becomes `ward 3/a.b-processed.jpeg`.
+
+    What browsers cannot show is stored as PNG, and says so behind its own extension, so that `a.dcm` and `a.png`
+    do not meet: `a-processed.dcm.png`.
+    """
     folder, slash, name = study.key.rpartition("/")
     stem, dot, extension = name.rpartition(".")
     if not stem:
         stem, dot, extension = name, "", ""
-    return f"{folder}{slash}{stem}-processed{dot}{extension}"
+    shown = ".png" if extension.lower() in MADE_PNG else ""
+    return f"{folder}{slash}{stem}-processed{dot}{extension}{shown}"
 
 
 def utc_text(moment: datetime | None = None) -> str:

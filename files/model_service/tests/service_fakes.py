@@ -71,6 +71,13 @@ def huge_png(width: int = 20_000, height: int = 10_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
 
 
+def tiff(width: int, height: int, tile: int) -> bytes:
+    """The header of a tiled gray TIFF, with no pixels behind it."""
+    tags = {256: width, 257: height, 258: 8, 259: 5, 262: 1, 277: 1, 322: tile, 323: tile, 324: 8, 325: 100}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(200)
+
+
 def record(key: str, bucket: str = "xray-source", etag: str = "e1", **changes: Any) -> dict[str, Any]:
     """A record as Ceph's RGW 16.2 sends it."""
     entry = {"key": key, "size": 1, "eTag": etag, "versionId": "", "sequencer": "0", "metadata": [], "tags": []}

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from dicom_files import radiograph, saved
 from service_fakes import BINARY, MemoryStore, encoded, huge_png, picture, record
 from starlette.testclient import TestClient
 
@@ -37,6 +38,13 @@ def test_any_key_works(announce: Announce, store: MemoryStore, key: str) -> None
     assert announce(record(key)).status_code == 204
     told = [json.loads(data) for (bucket, name), data in store.objects.items() if name.endswith(".json")]
     assert [(result["key"], result["bucket"]) for result in told] == [(key, SOURCE)]
+
+
+def test_a_dicom_study_leaves_a_png(announce: Announce, store: MemoryStore) -> None:
+    store.objects[SOURCE, "ward/a.dcm"] = saved(radiograph())
+    assert announce(record("ward/a.dcm")).status_code == 204
+    assert store.objects[PROCESSED, "ward/a-processed.dcm.png"].startswith(b"\x89PNG")
+    assert store.content_types[PROCESSED, "ward/a-processed.dcm.png"] == "image/png"
 
 
 JPEG = encoded(picture())

@@ -33,6 +33,8 @@ def test_labels_as_the_original_demo_has_them(risk: float, label: str) -> None:
         ("/a//b.png", "/a//b-processed.png"),
         (".hidden", ".hidden-processed"),
         ("folder/", "folder/-processed"),
+        ("a.dcm", "a-processed.dcm.png"),
+        ("ward/a.TIF", "ward/a-processed.TIF.png"),
         ("q\"u'o.png", "q\"u'o-processed.png"),
         ("胸部.é.jpg", "胸部.é-processed.jpg"),
     ],

@@ -7,14 +7,18 @@ import pytest
 from model_service import images
 from model_service.errors import Refused
 from PIL import Image
-from service_fakes import encoded, huge_png, picture, png_chunk
+from service_fakes import encoded, huge_png, picture, png_chunk, tiff
 
 LIMIT = 40_000_000
 JPEG = encoded(picture())
 PNG = encoded(picture(), "PNG")
+TIFF = encoded(picture(), "TIFF")
 
-
-MODES = {"JPEG": ["L", "RGB", "1", "CMYK"], "PNG": ["L", "RGB", "1", "P", "LA", "RGBA"]}
+MODES = {
+    "JPEG": ["L", "RGB", "1", "CMYK"],
+    "PNG": ["L", "RGB", "1", "P", "LA", "RGBA"],
+    "TIFF": ["L", "RGB", "1", "P", "LA", "RGBA", "CMYK"],
+}
 
 
 @pytest.mark.parametrize(("kind", "mode"), [(kind, mode) for kind in MODES for mode in MODES[kind]])
@@ -37,6 +41,43 @@ def test_a_blank_sixteen_bit_image_does_not_divide_by_zero() -> None:
     assert np.asarray(images.decode(encoded(blank, "PNG"), LIMIT)).max() == 0
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_decodes_every_usual_tiff(compression: str) -> None:
+    gray = images.decode(encoded(picture(), "TIFF", compression=compression), LIMIT)
+    assert np.abs(np.asarray(gray, float) - np.asarray(picture(), float)).mean() < 3
+
+
+def test_a_sixteen_bit_tiff_may_count_from_white() -> None:
+    values = Image.fromarray(np.linspace(1000, 5095, 320 * 240).reshape(240, 320).astype(np.uint16))
+    data = encoded(values, "TIFF")
+    photometric = struct.pack("<HHIH", 262, 3, 1, 1)
+    assert photometric in data
+    inverted = data.replace(photometric, struct.pack("<HHIH", 262, 3, 1, 0))
+    total = sum(np.asarray(images.decode(each, LIMIT), int) for each in (data, inverted))
+    assert np.abs(total - 255).max() <= 1
+
+
+def test_a_floating_point_image_without_numbers_is_refused() -> None:
+    pixels = np.linspace(0, 1, 320 * 240, dtype=np.float32).reshape(240, 320)
+    assert images.decode(encoded(Image.fromarray(pixels), "TIFF"), LIMIT).getextrema()[1] > 0
+    pixels[3, 3] = np.nan
+    with pytest.raises(Refused, match="no numbers"):
+        images.decode(encoded(Image.fromarray(pixels), "TIFF"), LIMIT)
+
+
+def test_refuses_a_jpeg_of_endless_scans() -> None:
+    progressive = encoded(picture(), progressive=True)
+    assert images.decode(progressive, LIMIT).size == (320, 240)
+    last = progressive.rindex(b"\xff\xda")
+    with pytest.raises(Refused, match="at most 100 scans in a JPEG, got 2"):
+        images.decode(progressive[:last] + progressive[last:-2] * 200 + progressive[-2:], LIMIT)
+
+
+def test_a_name_does_not_matter() -> None:
+    assert images.read(TIFF, LIMIT).kind == "TIFF"
+    assert images.read(JPEG, LIMIT).dataset is None
+
+
 def test_turns_an_image_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -48,9 +89,13 @@ def test_turns_an_image_upright() -> None:
     [
         (b"", "empty object"),
         (b"not an image", r"something else \(12 bytes\)"),
-        (bytes(128) + b"DICM" + bytes(100), "DICOM"),
+        (bytes(128) + b"DICM" + bytes(100), "transfer syntax|little-endian"),
         (b"%PDF-1.7", "PDF"),
-        (encoded(picture(), "TIFF"), "TIFF"),
+        (TIFF[: len(TIFF) // 2], "TIFF is truncated|a TIFF damaged"),
+        (TIFF[:100], "TIFF"),
+        (encoded(picture(), "TIFF", save_all=True, append_images=[picture(seed=1)]), "several pages"),
+        (tiff(320, 240, 60_000), "tiles of at most"),
+        (tiff(60_000, 60_000, 64), "at most 40000000 pixels"),
         (encoded(picture(), "GIF"), "GIF"),
         (JPEG[: len(JPEG) // 2], "truncated"),
         (JPEG[:-2], "truncated"),
@@ -106,11 +151,16 @@ def test_the_finding_covers_no_pixel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "kind", "content_type"),
-    [("a.PNG", "PNG", "image/png"), ("a.jpeg", "JPEG", "image/jpeg"), ("a", "JPEG", "image/jpeg")],
+    ("key", "came_as", "content_type"),
+    [
+        ("a.PNG", "JPEG", "image/png"),
+        ("a.jpeg", "DICOM", "image/jpeg"),
+        ("a", "JPEG", "image/jpeg"),
+        ("a", "DICOM", "image/png"),
+        ("a.dcm.png", "DICOM", "image/png"),
+    ],
 )
-def test_encodes_as_the_key_says(key: str, kind: str, content_type: str) -> None:
-    data, told = images.encode(picture(), key)
+def test_encodes_as_the_key_says(key: str, came_as: str, content_type: str) -> None:
+    data, told = images.encode(picture(), key, came_as)
     assert told == content_type
-    assert images.decode(data, LIMIT).size == (320, 240)
-    assert data.startswith(b"\x89PNG" if kind == "PNG" else b"\xff\xd8")
+    assert images.read(data, LIMIT).kind == told.removeprefix("image/").upper()
