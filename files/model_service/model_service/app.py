@@ -30,7 +30,7 @@ log = logging.getLogger("risk_assessment")
 
 @dataclass(frozen=True)
 class Handled:
-    """How one record ended: assessed, ignored, refused or retry, with the reason of the last two."""
+    """How one record ended: assessed, repeated, ignored, refused or retry, with the reason of the last two."""
 
     outcome: str
     error: str = ""
@@ -105,7 +105,7 @@ async def handle(record: Any, pipeline: Pipeline, metrics: Metrics, received_at:
         try:
             study = read_study(record)
             result = await pipeline.assess(study, received_at, progress) if study else None
-            handled = Handled("assessed" if study else "ignored")
+            handled = Handled(("assessed" if result else "repeated") if study else "ignored")
         except Refused as error:
             handled = Handled("refused", str(error))
         except TryLater as error:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One study, from its object to its record: fetch -> decode -> score -> draw -> store -> record."""
+"""One study, from its object to its record: look -> fetch -> decode -> score -> draw -> store -> record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from . import images
-from .errors import Refused
+from .errors import Refused, TryLater
 from .events import Study
 from .metrics import Progress
 from .model import Model, Thresholds
-from .results import Result, processed_key, utc_text
-from .store import Store
+from .results import Result, processed_key, recorded_study, utc_text
+from .store import Fetched, Store
+from .turns import Turns
 
 
 @dataclass(frozen=True)
@@ -26,28 +27,49 @@ class Pipeline:
     processed_suffix: str
     cores: CapacityLimiter
     transfers: CapacityLimiter
+    turns: Turns = field(default_factory=Turns)
 
-    async def assess(self, study: Study, received_at: str, progress: Progress) -> Result:
-        """Every write overwrites: the same study again leaves the same objects. Raises Refused or TryLater."""
+    async def assess(self, study: Study, received_at: str, progress: Progress) -> Result | None:
+        """None for a study that is recorded already: nothing of it changes then. Raises Refused or TryLater."""
         if study.bucket.endswith(self.processed_suffix):
             raise Refused("This bucket holds the function's own results: they must not be announced to it.")
-        with progress.stage("fetch"):
-            fetched = await run_sync(self.store.fetch, study, limiter=self.transfers)
-        progress.fetched_bytes = len(fetched.data)
         key, bucket = processed_key(study), study.bucket + self.processed_suffix
-        risk, picture = await run_sync(self.examine, fetched.data, key, progress, limiter=self.cores)
+        async with self.turns.turn((bucket, key)):
+            with progress.stage("look"):
+                earlier = await run_sync(self.store.recorded, bucket, f"{key}.json", limiter=self.transfers)
+            if recorded_study(earlier and earlier.data) == study.name:
+                return None
+            with progress.stage("fetch"):
+                fetched = await run_sync(self.store.fetch, study, limiter=self.transfers)
+            progress.fetched_bytes = len(fetched.data)
+            study = Study(study.bucket, study.key, fetched.etag, study.version_id)
+            if recorded_study(earlier and earlier.data) == study.name:  # where the event does not tell the eTag
+                return None
+            result = await self.work(study, fetched.data, received_at, progress)
+            return result if await self.record(result, bucket, earlier, progress) else None
+
+    async def work(self, study: Study, data: bytes, received_at: str, progress: Progress) -> Result:
+        key, bucket = processed_key(study), study.bucket + self.processed_suffix
+        risk, picture = await run_sync(self.examine, data, key, progress, limiter=self.cores)
         with progress.stage("store"):
             await run_sync(self.store.put, bucket, key, *picture, limiter=self.transfers)
-        result = Result(
-            study=Study(study.bucket, study.key, fetched.etag, study.version_id).name,
-            bucket=study.bucket, key=study.key, etag=fetched.etag, processed_key=key,
+        return Result(
+            study=study.name, bucket=study.bucket, key=study.key, etag=study.etag, processed_key=key,
             label=self.thresholds.label(risk), risk=round(risk, 4), model_version=self.model.version,
             received_at=received_at, recorded_at=utc_text(), seconds=progress.seconds, stages=dict(progress.stages),
         )  # fmt: skip
+
+    async def record(self, result: Result, bucket: str, earlier: Fetched | None, progress: Progress) -> bool:
+        """Whether this result is the one that stays; not if another process recorded the same study meanwhile."""
+        key, data = f"{result.processed_key}.json", result.to_json()
         with progress.stage("record"):
-            record = bucket, f"{key}.json", result.to_json(), "application/json"
-            await run_sync(self.store.put, *record, limiter=self.transfers)
-        return result
+            replaced = earlier.etag if earlier else None
+            if await run_sync(self.store.record, bucket, key, data, replaced, limiter=self.transfers):
+                return True
+            there = await run_sync(self.store.recorded, bucket, key, limiter=self.transfers)
+        if recorded_study(there and there.data) != result.study:
+            raise TryLater("Another version of this object was recorded at the same time.")
+        return there is not None and there.data == data  # ours, when the answer to a first try was lost
 
     def examine(self, data: bytes, key: str, progress: Progress) -> tuple[float, tuple[bytes, str]]:
         with progress.stage("decode"):

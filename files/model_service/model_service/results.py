@@ -33,6 +33,14 @@ class Result:
         return json.dumps(asdict(self), ensure_ascii=False).encode()
 
 
+def recorded_study(record: bytes | None) -> str | None:
+    """The study that a stored record tells of; None where there is no record, or one that is damaged."""
+    try:
+        return str(json.loads(record)["study"]) if record else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def processed_key(study: Study) -> str:
     """`<stem>-processed.<ext>` in the same folder: `ward 3/a.b.jpeg` becomes `ward 3/a.b-processed.jpeg`.
 

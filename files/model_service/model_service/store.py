@@ -37,11 +37,17 @@ class Fetched:
 
 
 class Store(Protocol):
-    """Both methods block, may be called from several threads, and raise Refused or TryLater."""
+    """Its methods block, may be called from several threads, and raise Refused or TryLater."""
 
     def fetch(self, study: Study) -> Fetched: ...
 
+    def recorded(self, bucket: str, key: str) -> Fetched | None:
+        """The record that is there already."""
+
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None: ...
+
+    def record(self, bucket: str, key: str, data: bytes, replaced: str | None) -> bool:
+        """Stores a record if the one there still has the eTag `replaced`, or, without it, if there is none."""
 
 
 class S3Store:
@@ -78,6 +84,33 @@ class S3Store:
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         asked = {"Bucket": bucket, "Key": key, "Body": data, "ContentType": content_type}
         self.call("store a result", lambda client: client.put_object(**asked), {})
+
+    def recorded(self, bucket: str, key: str) -> Fetched | None:
+        def ask(client: "BaseClient") -> Fetched | None:
+            try:
+                return self.read(client.get_object(Bucket=bucket, Key=key))
+            except client.exceptions.NoSuchKey:
+                return None
+
+        return self.call("look for an earlier result", ask, {})
+
+    def record(self, bucket: str, key: str, data: bytes, replaced: str | None) -> bool:
+        # RGW compares what it is sent as it is: with the quotes that the standard asks for, no eTag ever matches.
+        condition = {"IfMatch": replaced} if replaced else {"IfNoneMatch": "*"}
+        asked = {"Bucket": bucket, "Key": key, "Body": data, "ContentType": "application/json"} | condition
+
+        def ask(client: "BaseClient") -> bool:
+            from botocore.exceptions import ClientError
+
+            try:
+                client.put_object(**asked)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                    return False
+                raise
+            return True
+
+        return self.call("record a result", ask, {})
 
     def call(self, deed: str, request: Any, gone: dict[str, str]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError

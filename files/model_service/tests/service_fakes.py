@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images made from nothing, a store in memory, records as Ceph sends them: what the tests share without fixtures."""
 
+import hashlib
 import io
 import struct
 import threading
@@ -30,13 +31,27 @@ class MemoryStore:
     content_types: dict[tuple[str, str], str] = field(default_factory=dict)
     puts: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fetch(self, study: Study) -> Fetched:
         self.check()
         try:
-            return Fetched(self.objects[study.bucket, study.key], study.etag)
+            return Fetched(self.objects[study.bucket, study.key], study.etag or "e1")
         except KeyError:
             raise Refused("The object no longer exists.") from None
+
+    def recorded(self, bucket: str, key: str) -> Fetched | None:
+        self.check()
+        data = self.objects.get((bucket, key))
+        return None if data is None else Fetched(data, hashlib.md5(data).hexdigest())
+
+    def record(self, bucket: str, key: str, data: bytes, replaced: str | None) -> bool:
+        with self.lock:
+            there = self.recorded(bucket, key)
+            if (there.etag if there else None) != replaced:
+                return False
+            self.put(bucket, key, data, "application/json")
+            return True
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         self.check()

@@ -3,6 +3,8 @@
 
 import json
 import logging
+import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,10 @@ import anyio
 import httpx
 import pytest
 from dicom_files import radiograph, saved
+from model_service.app import build_pipeline, create_app
+from model_service.events import Study
+from model_service.settings import Settings
+from model_service.store import Fetched
 from service_fakes import BINARY, MemoryStore, encoded, huge_png, picture, record
 from starlette.testclient import TestClient
 
@@ -28,7 +34,7 @@ def test_one_study_leaves_a_picture_and_a_record(announce: Announce, store: Memo
     assert told["label"] in ("Pneumonia", "Normal", "Unsure")
     assert 0 <= told["risk"] <= 1
     assert len(told["model_version"]) == 12
-    assert set(told["stages"]) == {"fetch", "decode", "score", "draw", "store"}
+    assert set(told["stages"]) == {"look", "fetch", "decode", "score", "draw", "store"}
     assert store.content_types[PROCESSED, "ward/a-processed.jpeg.json"] == "application/json"
 
 
@@ -95,31 +101,84 @@ def test_an_error_of_our_own_is_retried_not_lost(
     assert announce(record("a.jpeg")).status_code == 503
 
 
-def test_the_same_event_many_times_at_once_leaves_one_study(client: TestClient, store: MemoryStore) -> None:
-    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+def announce_at_once(apps: list[Any], *events: dict[str, Any]) -> list[int]:
+    """Answers to every event sent to every app at the same time."""
     answers: list[int] = []
 
-    async def announce_ten_times() -> None:
-        event = {"headers": BINARY, "json": {"Records": [record("a.jpeg"), record("a.jpeg")]}}
-        transport = httpx.ASGITransport(client.app)
-        async with (
-            httpx.AsyncClient(transport=transport, base_url="http://test") as http,
-            anyio.create_task_group() as tasks,
-        ):
+    async def announce_all() -> None:
+        async with anyio.create_task_group() as tasks:
+            for app in apps:
+                http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
-            async def announce_once() -> None:
-                answers.append((await http.post("/", **event)).status_code)
+                async def announce_once(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+                    answers.append((await http.post("/", headers=BINARY, json={"Records": [event]})).status_code)
 
-            for _ in range(10):
-                tasks.start_soon(announce_once)
+                for event in events:
+                    tasks.start_soon(announce_once, http, event)
 
-    anyio.run(announce_ten_times)
-    assert answers == [204] * 10
-    assert set(store.objects) == {
-        (SOURCE, "a.jpeg"),
-        (PROCESSED, "a-processed.jpeg"),
-        (PROCESSED, "a-processed.jpeg.json"),
-    }
+    anyio.run(announce_all)
+    return answers
+
+
+def counted(client: TestClient, outcome: str) -> float:
+    found = re.findall(rf'studies_total\{{.*outcome="{outcome}"\}} (\S+)', client.get("/metrics").text)
+    return sum(map(float, found))
+
+
+def test_the_same_event_many_times_at_once_is_one_study(client: TestClient, store: MemoryStore) -> None:
+    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+    assert announce_at_once([client.app], *[record("a.jpeg")] * 10) == [204] * 10
+    assert store.puts == [(PROCESSED, "a-processed.jpeg"), (PROCESSED, "a-processed.jpeg.json")]
+    assert (counted(client, "assessed"), counted(client, "repeated")) == (1, 9)
+    before = dict(store.objects)
+    assert announce_at_once([client.app], record("a.jpeg"), record("a.jpeg", etag="")) == [204, 204]
+    assert store.objects == before
+
+
+def test_the_same_event_in_two_processes_at_once_is_one_study(settings: Settings, store: MemoryStore) -> None:
+    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+    clients = [TestClient(create_app(build_pipeline(settings, store))) for _ in range(2)]
+    both = threading.Barrier(2)
+    fetch = store.fetch
+
+    def fetch_together(study: Study) -> Fetched:
+        both.wait(timeout=10)  # both have seen that there is no record yet
+        return fetch(study)
+
+    store.fetch = fetch_together  # type: ignore[method-assign]
+    assert announce_at_once([client.app for client in clients], record("a.jpeg")) == [204, 204]
+    assert [key for _, key in store.puts].count("a-processed.jpeg.json") == 1
+    assert sum(counted(client, "assessed") for client in clients) == 1
+    assert sum(counted(client, "repeated") for client in clients) == 1
+
+
+def test_an_overwritten_object_gets_a_new_result(announce: Announce, store: MemoryStore) -> None:
+    for etag in ("e1", "e2"):
+        store.objects[SOURCE, "a.jpeg"] = encoded(picture(seed=int(etag[1])))
+        assert announce(record("a.jpeg", etag=etag)).status_code == 204
+        assert json.loads(store.objects[PROCESSED, "a-processed.jpeg.json"])["etag"] == etag
+
+
+def test_a_damaged_record_is_replaced(announce: Announce, store: MemoryStore) -> None:
+    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+    store.objects[PROCESSED, "a-processed.jpeg.json"] = b"[]"
+    assert announce(record("a.jpeg")).status_code == 204
+    assert json.loads(store.objects[PROCESSED, "a-processed.jpeg.json"])["etag"] == "e1"
+
+
+@pytest.mark.parametrize("answer_was_lost", [True, False])
+def test_a_lost_race_for_the_record_is_understood(
+    announce: Announce, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, answer_was_lost: bool
+) -> None:
+    """Somebody's record is there: ours, if only the answer was lost; else another version's, and then we try again."""
+    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+
+    def lose(bucket: str, key: str, data: bytes, replaced: str | None) -> bool:
+        store.objects[bucket, key] = data if answer_was_lost else b'{"study": "another"}'
+        return False
+
+    monkeypatch.setattr(store, "record", lose)
+    assert announce(record("a.jpeg")).status_code == (204 if answer_was_lost else 503)
 
 
 def test_results_are_not_assessed_again(announce: Announce) -> None:

@@ -8,7 +8,7 @@ import pytest
 from model_service.errors import Refused, TryLater
 from model_service.events import Study
 from model_service.settings import Settings
-from model_service.store import S3Store
+from model_service.store import Fetched, S3Store
 from service_fakes import Server
 
 
@@ -41,6 +41,29 @@ def test_puts_an_object_with_its_type(server: Server, connect: Callable[[str], S
     method, path, headers, body = server.asked[0]
     assert "expect" not in headers
     assert (method, path, headers["content-type"], body) == ("PUT", f"/b/{KEY}", "application/json", b"{}")
+
+
+def test_a_record_replaces_only_the_one_that_was_seen(server: Server, connect: Callable[[str], S3Store]) -> None:
+    server.body, store = b"", connect(server.url)
+    assert store.record("b", "a.json", b"{}", None)
+    assert store.record("b", "a.json", b"{}", "e1")
+    conditions = [(headers.get("if-none-match"), headers.get("if-match")) for _, _, headers, _ in server.asked]
+    assert conditions == [("*", None), (None, "e1")]
+    server.status, server.code = 412, "PreconditionFailed"
+    assert not store.record("b", "a.json", b"{}", "e1")
+    server.status, server.code = 409, "ConditionalRequestConflict"
+    with pytest.raises(TryLater):
+        store.record("b", "a.json", b"{}", "e1")
+
+
+def test_an_earlier_record_may_be_missing_but_not_unreadable(server: Server, connect: Callable[[str], S3Store]) -> None:
+    store = connect(server.url)
+    assert store.recorded("b", "a.json") == Fetched(b"pixels", "e1")
+    server.status, server.code = 404, "NoSuchKey"
+    assert store.recorded("b", "a.json") is None
+    server.status, server.code = 403, "AccessDenied"
+    with pytest.raises(TryLater, match="Could not look for an earlier result: the object store answered 403"):
+        store.recorded("b", "a.json")
 
 
 def test_an_object_too_large_is_refused_unread(server: Server, connect: Callable[[str], S3Store]) -> None:
