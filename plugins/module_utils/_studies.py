@@ -26,6 +26,7 @@ SIGNATURES = (
     (128, b"DICM", "application/dicom"),
 )
 HEAD = 132  # bytes that image_type needs
+MADE_PNG = ("dcm", "dicom", "ima", "tif", "tiff")  # as the function's results.py has it
 LONGEST_KEY = 1024  # bytes, S3's limit
 
 
@@ -96,12 +97,16 @@ def is_record(key: str) -> bool:
 
 
 def record_key(key: str) -> str:
-    """Where the risk assessment records the object `key`: `ward/a.jpeg` in `ward/a-processed.jpeg.json`."""
+    """Where the risk assessment records the object `key`: `ward/a.jpeg` in `ward/a-processed.jpeg.json`.
+
+    What browsers cannot show it stores as PNG, with a second ending: `a.dcm` in `a-processed.dcm.png.json`.
+    """
     folder, slash, name = key.rpartition("/")
     stem, dot, extension = name.rpartition(".")
     if not stem:
         stem, dot, extension = name, "", ""
-    return f"{folder}{slash}{stem}-processed{dot}{extension}.json"
+    shown = ".png" if extension.lower() in MADE_PNG else ""
+    return f"{folder}{slash}{stem}-processed{dot}{extension}{shown}.json"
 
 
 def read_record(data: bytes, written: str, modified: str) -> Record | None:

@@ -15,7 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -158,6 +158,25 @@ class Facility:
             consumer.close()
         return found
 
+    def announced(self, key: str) -> int:
+        """How often the topic announces this object."""
+        messages = self.messages(f"{TOPIC}-kafka", TOPIC, FUNCTION)
+        records = [record for _headers, value in messages for record in json.loads(value)["Records"]]
+        return sum(record["s3"]["object"]["key"] == key for record in records)
+
+    def undelivered(self) -> int:
+        """Events on the topic that the function has not answered for yet."""
+        from confluent_kafka import TopicPartition
+
+        consumer = self.consumer(f"{TOPIC}-kafka", FUNCTION)
+        try:
+            partitions = consumer.list_topics(TOPIC, timeout=KAFKA_SECONDS).topics[TOPIC].partitions
+            places = consumer.committed([TopicPartition(TOPIC, number) for number in partitions], timeout=KAFKA_SECONDS)
+            ends = [consumer.get_watermark_offsets(place, timeout=KAFKA_SECONDS) for place in places]
+            return sum(end - max(place.offset, first) for place, (first, end) in zip(places, ends, strict=True))
+        finally:
+            consumer.close()
+
     def dead_letters(self) -> dict[str, tuple[str, str]]:
         """(status, reason) of this run's dead letters by object key."""
         found = {}
@@ -204,17 +223,32 @@ def xrays() -> list[bytes]:
     return [reencoded(quality) for quality in range(36, 96)]
 
 
-def reencoded(quality: int) -> bytes:
-    from PIL import Image
+@pytest.fixture(scope="session")
+def radiograph() -> Path:
+    return dicom_file()
 
+
+@cache
+def dicom_file() -> Path:
+    """The real chest radiograph that comes with pydicom-data, as the demo takes it."""
     folder = OUTPUT / "radiograph"
-    if not (folder / "RG1_UNCR.png").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        script = ROOT / "playbooks" / "files" / "chest_radiograph.py"
-        subprocess.run([sys.executable, str(script), str(folder)], check=True, timeout=120)
+    folder.mkdir(parents=True, exist_ok=True)
+    script = ROOT / "playbooks" / "files" / "chest_radiograph.py"
+    subprocess.run([sys.executable, str(script), str(folder)], check=True, timeout=120)
+    return next(folder.glob("*.dcm"))
+
+
+def reencoded(quality: int) -> bytes:
+    """The radiograph of pydicom-data as a JPEG; MONOCHROME1 shows high values dark."""
+    import numpy as np
+    from PIL import Image
+    from pydicom import dcmread
+
+    pixels = dcmread(dicom_file()).pixel_array.astype(float)
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    gray = 1 - np.clip((pixels - low) / (high - low), 0, 1)
     stream = io.BytesIO()
-    with Image.open(folder / "RG1_UNCR.png") as image:
-        image.resize((736, 782)).save(stream, "JPEG", quality=quality)
+    Image.fromarray((gray * 255).astype("uint8")).resize((736, 782)).save(stream, "JPEG", quality=quality)
     return stream.getvalue()
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sixty X-rays while the function's pods are killed: none lost, none twice."""
+"""None lost, none twice: while the function's pods are killed, and when an X-ray is announced again and again."""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -30,3 +32,14 @@ def test_none_is_lost_and_none_comes_twice_while_pods_are_killed(facility, xrays
     assert set(records) == set(keys)
     stored = facility.keys(facility.processed, facility.prefix + "killed/")
     assert len([key for key in stored if not key.endswith(".json")]) == len(keys)
+
+
+def test_an_xray_that_is_stored_ten_times_at_once_is_one_study(facility, xrays):
+    with ThreadPoolExecutor(10) as pool:
+        keys = set(pool.map(lambda _: facility.put("again/same.jpeg", xrays[0]), range(10)))
+    first = facility.record(keys.pop())
+    facility.put("again/same.jpeg", xrays[0])
+    facility.wait_for("eleven announcements", lambda: facility.announced(first["key"]) >= 11, 120, 2)
+    facility.wait_for("every event to be taken", lambda: facility.undelivered() == 0, 120, 2)
+    assert facility.records("again/") == {first["key"]: first}
+    assert len(facility.keys(facility.processed, facility.prefix + "again/")) == 2

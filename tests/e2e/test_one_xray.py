@@ -72,20 +72,9 @@ def test_events_announce_the_xray_on_the_topic(facility, study):
 
 
 def test_events_are_delivered_to_the_function(facility, study):
-    from confluent_kafka import TopicPartition
-
     facility.record(study.key)
     assert facility.condition("sources.knative.dev", "v1beta1", "kafkasources", facility.topic) == "True"
-    consumer = facility.consumer(f"{facility.topic}-kafka", facility.function)
-
-    def waiting() -> int:
-        partitions = consumer.list_topics(facility.topic, timeout=15).topics[facility.topic].partitions
-        places = consumer.committed([TopicPartition(facility.topic, number) for number in partitions], timeout=15)
-        ends = [consumer.get_watermark_offsets(place, timeout=15) for place in places]
-        return sum(end - max(place.offset, first) for place, (first, end) in zip(places, ends, strict=True))
-
-    facility.wait_for("every event to be taken", lambda: waiting() == 0, 60)
-    consumer.close()
+    facility.wait_for("every event to be taken", lambda: facility.undelivered() == 0, 60)
 
 
 def test_results_record_the_study_once(facility, study):
@@ -114,6 +103,14 @@ def test_results_hold_the_processed_image(facility, study):
         processed.load()
         assert processed.format == source.format
         assert processed.size[0] >= source.size[0]
+
+
+def test_risk_assessment_reads_dicom(facility, radiograph):
+    key = facility.put("dicom/chest.dcm", radiograph.read_bytes())
+    record = facility.record(key)
+    assert record["outcome"] == "assessed"
+    assert record["processed_key"] == key.removesuffix(".dcm") + "-processed.dcm.png"
+    assert facility.read(facility.processed, record["processed_key"]).startswith(b"\x89PNG")
 
 
 def test_risk_assessment_goes_back_to_sleep(facility, study):

@@ -88,7 +88,9 @@ def test_the_summary_counts_outcomes():
     assert studies.summary(rows) == {"assessed": 2, "timeout": 1}
 
 
-@pytest.mark.parametrize("key", ["a.jpeg", "ward 3/a.b.jpeg", "noending", ".hidden", "x/.hidden", "é'\".PNG"])
+@pytest.mark.parametrize(
+    "key", ["a.jpeg", "ward 3/a.b.jpeg", "noending", ".hidden", "x/.hidden", "é'\".PNG", "a.dcm", "b.TIFF"]
+)
 def test_the_record_is_looked_for_where_the_function_puts_it(key, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[4] / "files/model_service")
     from model_service.events import Study
