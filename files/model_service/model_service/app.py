@@ -15,13 +15,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from .deidentify import Deidentifier
 from .errors import Refused, TryLater
 from .events import Study, read_event, read_records, read_study
 from .metrics import Metrics, Progress
 from .model import Model, Thresholds
 from .pipeline import Pipeline
+from .policy import PolicyError, read_policy
+from .pseudonyms import Pseudonyms
 from .results import Result, utc_text
-from .settings import Settings
+from .settings import Settings, SettingsError
 from .store import Store
 
 MAX_EVENT_BYTES = 4 * 1024**2  # Kafka's own default limit is 1 MiB
@@ -45,13 +48,24 @@ def build_pipeline(settings: Settings, store: Store) -> Pipeline:
         thresholds=Thresholds(settings.threshold_pneumonia, settings.threshold_normal),
         max_pixels=settings.max_pixels,
         processed_suffix=settings.processed_suffix,
+        anonymized_suffix=settings.anonymized_suffix,
+        deidentifier=build_deidentifier(settings),
         cores=CapacityLimiter(settings.workers),
         transfers=CapacityLimiter(settings.transfers),
     )
 
 
+def build_deidentifier(settings: Settings) -> Deidentifier:
+    """Raises SettingsError for a policy that cannot be used; a key that is missing may still come."""
+    try:
+        policy = read_policy(settings.policy)
+    except PolicyError as error:
+        raise SettingsError(f"RISK_ASSESSMENT_POLICY: {error}.") from None
+    return Deidentifier(policy, Pseudonyms(settings.pseudonym_key), settings.anonymize)
+
+
 def create_app(pipeline: Pipeline) -> Starlette:
-    """The pipeline's model is warm before the socket opens: what can connect is ready."""
+    """The pipeline's model is warm before the socket opens: what can connect is ready, once there is a key."""
     metrics = Metrics()
     metrics.model.labels(pipeline.model.version).set(1)
 
@@ -62,6 +76,10 @@ def create_app(pipeline: Pipeline) -> Starlette:
         return PlainTextResponse("ok\n")
 
     def ready(request: Request) -> Response:
+        try:
+            pipeline.deidentifier.check()
+        except TryLater as error:
+            return JSONResponse({"error": str(error)}, 503)
         return JSONResponse({"model_version": pipeline.model.version})
 
     def show_metrics(request: Request) -> Response:

@@ -142,18 +142,39 @@ def check_stream(dataset: Dataset, expected: Declared, sample_bytes: int) -> Non
         raise Refused(f"Expected at most {MAX_SCANS} scans in a JPEG.")
 
 
-def gray(dataset: Dataset, max_pixels: int) -> Image.Image:
-    """The image as a viewer shows it, mode L. Raises Refused."""
+def gray(dataset: Dataset, max_pixels: int) -> tuple[Image.Image, NDArray[Any]]:
+    """The image as a viewer shows it, mode L, and its stored values; takes the Pixel Data away. Raises Refused."""
     try:
         check(dataset, max_pixels)
         stored = stored_values(dataset)
+        del dataset.PixelData
         if stored.ndim == 3:
-            return Image.fromarray((stored >> (int(dataset.BitsStored) - 8)).astype(np.uint8)).convert("L")
-        return Image.fromarray(gray_levels(dataset, stored)[stored])
+            levels = (stored >> (int(dataset.BitsStored) - 8)).astype(np.uint8)
+            return Image.fromarray(levels).convert("L"), stored
+        return Image.fromarray(gray_levels(dataset, stored)[stored]), stored
     except (Refused, MemoryError):
         raise
     except Exception as error:
         raise damaged(error) from None
+
+
+def put_pixels(dataset: Dataset, stored: NDArray[Any], boxes: list[tuple[int, int, int, int]]) -> None:
+    """Gives a dataset uncompressed Pixel Data again, black within `boxes`, with nothing hidden in unused bits."""
+    bits, signed = int(dataset.BitsStored), dataset.PixelRepresentation == 1
+    stored = stored & ((1 << bits) - 1)
+    if signed:
+        stored = stored | (stored >> (bits - 1)) * ((1 << 8 * stored.itemsize) - (1 << bits))
+    lowest, highest = (1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    black = highest if dataset.PhotometricInterpretation.strip() == "MONOCHROME1" else lowest
+    if signed and black == lowest:
+        black = (1 << 8 * stored.itemsize) - (1 << bits - 1)
+    for left, top, right, bottom in boxes:
+        stored[top:bottom, left:right] = black
+    if stored.ndim == 3:
+        dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
+    content = stored.tobytes()
+    dataset.PixelData = content + b"\0" * (len(content) % 2)
+    dataset["PixelData"].VR = "OW" if stored.itemsize == 2 else "OB"
 
 
 def stored_values(dataset: Dataset) -> NDArray[Any]:

@@ -38,11 +38,12 @@ Image.MAX_IMAGE_PIXELS = None
 
 @dataclass(frozen=True)
 class Xray:
-    """An upright 8-bit gray image (mode L), the kind of file it came in, and a DICOM file's elements."""
+    """An upright 8-bit gray image (mode L) and the kind of file it came in; of DICOM its elements and stored values."""
 
     gray: Image.Image
     kind: str
     dataset: Any = None
+    stored: NDArray[Any] | None = None
 
 
 def read(data: bytes, max_pixels: int) -> Xray:
@@ -53,15 +54,17 @@ def read(data: bytes, max_pixels: int) -> Xray:
         from . import dicom
 
         dataset = dicom.read(data)
-        gray = dicom.gray(dataset, max_pixels)
+        gray, stored = dicom.gray(dataset, max_pixels)
         check_smallest(gray.size)
-        return Xray(gray, "DICOM", dataset)
+        return Xray(gray, "DICOM", dataset, stored)
     image = open_image(data, max_pixels)
     kind = str(image.format)
     try:
         image.draft("L", image.size)  # lets libjpeg skip the colours; does nothing for a PNG
         image.load()
-        return Xray(to_gray(ImageOps.exif_transpose(image), white_is_zero(image)), kind)
+        gray = to_gray(ImageOps.exif_transpose(image), white_is_zero(image))
+        gray.info = {}  # comments and profiles, which Pillow would write again with the pixels
+        return Xray(gray, kind)
     except MemoryError:
         raise
     except Exception as error:

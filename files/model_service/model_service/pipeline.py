@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One study, from its object to its record: look -> fetch -> decode -> score -> draw -> store -> record."""
+"""One study, from object to record: look -> fetch -> decode -> score -> draw -> anonymize -> store -> record."""
 
 from dataclasses import dataclass, field
 
@@ -7,6 +7,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from . import images
+from .deidentify import Anonymized, Deidentifier
 from .errors import Refused, TryLater
 from .events import Study
 from .metrics import Progress
@@ -14,6 +15,8 @@ from .model import Model, Thresholds
 from .results import Result, processed_key, recorded_study, utc_text
 from .store import Fetched, Store
 from .turns import Turns
+
+Examined = tuple[float, tuple[bytes, str], Anonymized | None]
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class Pipeline:
     thresholds: Thresholds
     max_pixels: int
     processed_suffix: str
+    anonymized_suffix: str
+    deidentifier: Deidentifier
     cores: CapacityLimiter
     transfers: CapacityLimiter
     turns: Turns = field(default_factory=Turns)
 
     async def assess(self, study: Study, received_at: str, progress: Progress) -> Result | None:
         """None for a study that is recorded already: nothing of it changes then. Raises Refused or TryLater."""
-        if study.bucket.endswith(self.processed_suffix):
+        if study.bucket.endswith((self.processed_suffix, self.anonymized_suffix)):
             raise Refused("This bucket holds the function's own results: they must not be announced to it.")
         key, bucket = processed_key(study), study.bucket + self.processed_suffix
         async with self.turns.turn((bucket, key)):
@@ -50,11 +55,15 @@ class Pipeline:
 
     async def work(self, study: Study, data: bytes, received_at: str, progress: Progress) -> Result:
         key, bucket = processed_key(study), study.bucket + self.processed_suffix
-        risk, picture = await run_sync(self.examine, data, key, progress, limiter=self.cores)
+        risk, picture, copy = await run_sync(self.examine, study, data, progress, limiter=self.cores)
         with progress.stage("store"):
             await run_sync(self.store.put, bucket, key, *picture, limiter=self.transfers)
+            if copy:
+                target = study.bucket + self.anonymized_suffix, copy.key, copy.data, copy.content_type
+                await run_sync(self.store.put, *target, limiter=self.transfers)
         return Result(
             study=study.name, bucket=study.bucket, key=study.key, etag=study.etag, processed_key=key,
+            anonymized_key=copy.key if copy else None,
             label=self.thresholds.label(risk), risk=round(risk, 4), model_version=self.model.version,
             received_at=received_at, recorded_at=utc_text(), seconds=progress.seconds, stages=dict(progress.stages),
         )  # fmt: skip
@@ -71,11 +80,16 @@ class Pipeline:
             raise TryLater("Another version of this object was recorded at the same time.")
         return there is not None and there.data == data  # ours, when the answer to a first try was lost
 
-    def examine(self, data: bytes, key: str, progress: Progress) -> tuple[float, tuple[bytes, str]]:
+    def examine(self, study: Study, data: bytes, progress: Progress) -> Examined:
         with progress.stage("decode"):
             xray = images.read(data, self.max_pixels)
         with progress.stage("score"):
             risk = self.model.risk(images.model_input(xray.gray))
+        label = self.thresholds.label(risk)
         with progress.stage("draw"):
-            finding = f"{self.thresholds.label(risk)}   risk {risk:.2f}   model {self.model.version}"
-            return risk, images.encode(images.draw_finding(xray.gray, finding), key, xray.kind)
+            finding = f"{label}   risk {risk:.2f}   model {self.model.version}"
+            picture = images.encode(images.draw_finding(xray.gray, finding), processed_key(study), xray.kind)
+        if not self.deidentifier.wants(label):
+            return risk, picture, None
+        with progress.stage("anonymize"):
+            return risk, picture, self.deidentifier.anonymize(study, xray)

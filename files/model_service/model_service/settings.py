@@ -12,6 +12,10 @@ PREFIX = "RISK_ASSESSMENT_"
 CORES = len(os.sched_getaffinity(0))
 
 MODEL = Path(__file__).with_name("model.onnx")
+POLICY = Path(__file__).with_name("policy.yaml")
+
+
+ANONYMIZE = ("all", "unsure", "none")
 
 
 class SettingsError(Exception):
@@ -26,6 +30,10 @@ class Settings:
     s3_region: str = "us-east-1"
     s3_credentials: Path = Path("/etc/risk-assessment/object-store")  # access_key, secret_key and, optionally, ca.crt
     processed_suffix: str = "-processed"
+    anonymized_suffix: str = "-anonymized"
+    anonymize: str = "all"  # or unsure, or none: of which studies an anonymized copy is stored
+    policy: Path = POLICY
+    pseudonym_key: Path = Path("/etc/risk-assessment/pseudonyms/key")  # a secret of the site, at least 32 bytes
     threshold_pneumonia: float = 0.80
     threshold_normal: float = 0.60
     max_bytes: int = 64 * 1024**2
@@ -42,8 +50,15 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}S3_ENDPOINT: expected a URL such as https://store:443, got {self.s3_endpoint!r}."
             )
-        if not self.processed_suffix:
-            raise SettingsError(f"{PREFIX}PROCESSED_SUFFIX is empty: results would land in the bucket they come from.")
+        for name in ("processed_suffix", "anonymized_suffix"):
+            if not getattr(self, name):
+                raise SettingsError(
+                    f"{PREFIX}{name.upper()} is empty: results would land in the bucket they come from."
+                )
+        if self.processed_suffix == self.anonymized_suffix:
+            raise SettingsError(f"{PREFIX}PROCESSED_SUFFIX and _ANONYMIZED_SUFFIX are the same: they must differ.")
+        if self.anonymize not in ANONYMIZE:
+            raise SettingsError(f"{PREFIX}ANONYMIZE: expected {', '.join(ANONYMIZE)}, got {self.anonymize!r}.")
         if not 0 <= self.threshold_normal <= self.threshold_pneumonia <= 1:
             raise SettingsError(
                 f"{PREFIX}THRESHOLD_NORMAL and _PNEUMONIA: expected 0 <= normal <= pneumonia <= 1, "

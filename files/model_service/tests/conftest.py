@@ -29,8 +29,10 @@ def chest_images() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    return Settings(s3_endpoint="http://store.invalid", max_bytes=32 * 1024**2)
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    key = tmp_path_factory.mktemp("pseudonyms") / "key"
+    key.write_text("k" * 32 + "\n")
+    return Settings(s3_endpoint="http://store.invalid", max_bytes=32 * 1024**2, pseudonym_key=key)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from service_fakes import BINARY, MemoryStore, encoded, huge_png, picture, recor
 from starlette.testclient import TestClient
 
 Announce = Callable[..., Any]
-SOURCE, PROCESSED = "xray-source", "xray-source-processed"
+SOURCE, PROCESSED, ANONYMIZED = "xray-source", "xray-source-processed", "xray-source-anonymized"
 
 
 def test_one_study_leaves_a_picture_and_a_record(announce: Announce, store: MemoryStore) -> None:
@@ -34,7 +35,7 @@ def test_one_study_leaves_a_picture_and_a_record(announce: Announce, store: Memo
     assert told["label"] in ("Pneumonia", "Normal", "Unsure")
     assert 0 <= told["risk"] <= 1
     assert len(told["model_version"]) == 12
-    assert set(told["stages"]) == {"look", "fetch", "decode", "score", "draw", "store"}
+    assert set(told["stages"]) == {"look", "fetch", "decode", "score", "draw", "anonymize", "store"}
     assert store.content_types[PROCESSED, "ward/a-processed.jpeg.json"] == "application/json"
 
 
@@ -128,7 +129,7 @@ def counted(client: TestClient, outcome: str) -> float:
 def test_the_same_event_many_times_at_once_is_one_study(client: TestClient, store: MemoryStore) -> None:
     store.objects[SOURCE, "a.jpeg"] = encoded(picture())
     assert announce_at_once([client.app], *[record("a.jpeg")] * 10) == [204] * 10
-    assert store.puts == [(PROCESSED, "a-processed.jpeg"), (PROCESSED, "a-processed.jpeg.json")]
+    assert [bucket for bucket, _ in store.puts] == [PROCESSED, ANONYMIZED, PROCESSED]
     assert (counted(client, "assessed"), counted(client, "repeated")) == (1, 9)
     before = dict(store.objects)
     assert announce_at_once([client.app], record("a.jpeg"), record("a.jpeg", etag="")) == [204, 204]
@@ -235,3 +236,22 @@ def test_real_chest_images_are_told_apart(announce: Announce, store: MemoryStore
         (result["risk"] > 0.7) == (path.parent.name == "PNEUMONIA") for result, path in zip(told, chosen, strict=True)
     ]
     assert sum(right) >= 14
+
+
+@pytest.mark.parametrize(("mode", "copies"), [("all", 1), ("unsure", 0), ("none", 0)])
+def test_the_site_says_of_what_copies_are_kept(settings: Settings, store: MemoryStore, mode: str, copies: int) -> None:
+    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+    client = TestClient(create_app(build_pipeline(replace(settings, anonymize=mode, threshold_normal=0.8), store)))
+    assert client.post("/", headers=BINARY, json={"Records": [record("a.jpeg")]}).status_code == 204
+    label = json.loads(store.objects[PROCESSED, "a-processed.jpeg.json"])["label"]
+    assert label != "Unsure"
+    assert len([1 for bucket, _ in store.objects if bucket == ANONYMIZED]) == copies
+
+
+def test_without_a_key_it_is_not_ready_and_loses_nothing(settings: Settings, store: MemoryStore) -> None:
+    store.objects[SOURCE, "a.jpeg"] = encoded(picture())
+    client = TestClient(create_app(build_pipeline(replace(settings, pseudonym_key=Path("/none")), store)))
+    assert client.get("/readyz").status_code == 503
+    assert "No key for pseudonyms" in client.get("/readyz").json()["error"]
+    assert client.post("/", headers=BINARY, json={"Records": [record("a.jpeg")]}).status_code == 503
+    assert store.puts == []

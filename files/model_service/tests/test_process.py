@@ -47,10 +47,10 @@ def test_wrong_settings_end_it_with_a_sentence() -> None:
 
 
 def test_a_study_that_was_taken_is_finished_before_the_end(server: Server, tmp_path: Path) -> None:
-    for name in ("access_key", "secret_key"):
-        (tmp_path / name).write_text("x")
+    for name in ("access_key", "secret_key", "key"):
+        (tmp_path / name).write_text("x" * 32)
     url = f"http://127.0.0.1:{(port := free_port())}"
-    process = start(s3_endpoint=server.url, s3_credentials=tmp_path, port=port)
+    process = start(s3_endpoint=server.url, s3_credentials=tmp_path, pseudonym_key=tmp_path / "key", port=port)
     try:
         wait_ready(url)
         server.body, server.seconds = encoded(picture()), 1.0
@@ -70,4 +70,4 @@ def test_a_study_that_was_taken_is_finished_before_the_end(server: Server, tmp_p
     finally:
         process.kill()
     assert answers == [204]
-    assert [method for method, *_ in server.asked] == ["GET", "GET", "PUT", "PUT"]
+    assert [method for method, *_ in server.asked] == ["GET", "GET", "PUT", "PUT", "PUT"]
