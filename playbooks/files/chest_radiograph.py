@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts the real chest radiograph of the package pydicom-data, a DICOM file, into a folder: chest_radiograph.py FOLDER."""
+"""Puts the real chest radiograph of pydicom-data, a DICOM file, into a folder: chest_radiograph.py FOLDER."""
 
 import shutil
 import sys

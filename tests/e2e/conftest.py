@@ -27,7 +27,7 @@ DATA = Path(os.environ.get("XRAYLAB_DATA", ROOT.parent / "shared" / "data"))
 OUTPUT = ROOT / "tests" / "output" / "e2e"
 ENDPOINT = os.environ.get("XRAYLAB_RGW_ENDPOINT", "https://10.250.0.1:7443")
 NAMESPACE, TOPIC, FUNCTION = "xraylab-1", "xray-images", "risk-assessment"
-SOURCE, PROCESSED = "xray-source", "xray-source-processed"
+SOURCE, PROCESSED, ANONYMIZED = "xray-source", "xray-source-processed", "xray-source-anonymized"
 KAFKA_SECONDS = 15
 Found = TypeVar("Found")
 
@@ -51,7 +51,7 @@ def kubectl(*arguments: str) -> str:
 class Facility:
     """`prefix` starts every key that this run stores; all of it is removed in the end."""
 
-    source, processed, function, topic = SOURCE, PROCESSED, FUNCTION, TOPIC
+    source, processed, anonymized, function, topic = SOURCE, PROCESSED, ANONYMIZED, FUNCTION, TOPIC
     endpoint, ca = ENDPOINT, str(LAB_HOME / "ca.crt")
     wait_for = staticmethod(wait_for)
 
@@ -191,9 +191,10 @@ class Facility:
 
     def forget(self) -> None:
         """Removes what this run stored. One request an object: RGW 16 is known to crash on some multi-deletes."""
-        for bucket in (SOURCE, PROCESSED):
-            for key in self.keys(bucket, self.prefix):
-                self.s3("xraylab").delete_object(Bucket=bucket, Key=key)
+        copies = [record["anonymized_key"] for record in self.records().values() if record["anonymized_key"]]
+        stored = [(bucket, key) for bucket in (SOURCE, PROCESSED) for key in self.keys(bucket, self.prefix)]
+        for bucket, key in [*stored, *((ANONYMIZED, key) for key in copies)]:
+            self.s3("xraylab").delete_object(Bucket=bucket, Key=key)
 
 
 def why_skip() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import ssl
 import urllib.error
 import urllib.request
@@ -106,11 +107,25 @@ def test_results_hold_the_processed_image(facility, study):
 
 
 def test_risk_assessment_reads_dicom(facility, radiograph):
+    from pydicom import dcmread
+
     key = facility.put("dicom/chest.dcm", radiograph.read_bytes())
     record = facility.record(key)
     assert record["outcome"] == "assessed"
     assert record["processed_key"] == key.removesuffix(".dcm") + "-processed.dcm.png"
     assert facility.read(facility.processed, record["processed_key"]).startswith(b"\x89PNG")
+    whose = dcmread(radiograph)
+    copy = dcmread(io.BytesIO(facility.read(facility.anonymized, record["anonymized_key"])))
+    assert str(whose.PatientName)
+    assert str(copy.PatientName) != str(whose.PatientName)
+    assert copy.PatientIdentityRemoved == "YES"
+    assert copy.SOPInstanceUID != whose.SOPInstanceUID
+
+
+def test_results_hold_an_anonymized_copy(facility, study):
+    key = facility.record(study.key)["anonymized_key"]
+    assert re.fullmatch(r"[a-z2-7]{16}(-[a-z2-7]{16})?\.jpeg", key)
+    assert facility.read(facility.anonymized, key).startswith(b"\xff\xd8")
 
 
 def test_risk_assessment_goes_back_to_sleep(facility, study):
