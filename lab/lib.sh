@@ -76,9 +76,10 @@ put() {
   if [ ! -f "$1" ] || [ "$text" != "$(<"$1")" ]; then printf '%s\n' "$text" >"$1"; fi
 }
 
-# manifest FILE: a manifest of the lab with its image references filled in.
-manifest() {
-  sed -e "s#@NODE_IP@#$NODE_IP#g; s#@REGISTRY@#$REGISTRY#g; s#@LAB_HOME@#$LAB_HOME#g; s#@DNS_IP@#$DNS_IP#g" \
+# fill FILE: a manifest or configuration of the lab with its @NAMES@ and image references filled in.
+fill() {
+  sed -e "s#@LAB_HOME@#$LAB_HOME#g; s#@RUN@#$RUN#g; s#@LOG@#$LOG#g; s#@PKI@#$PKI#g; s#@NODE@#$NODE#g; s#@NODE_IP@#$NODE_IP#g" \
+    -e "s#@REGISTRY@#$REGISTRY#g; s#@S3_PORT@#$S3_PORT#g; s#@DNS_IP@#$DNS_IP#g; s#@POD_CIDR@#$POD_CIDR#g" \
     -f "$LAB_HOME/images.sed" "$1"
 }
 

@@ -11,8 +11,7 @@ ceph_up() {
     mkdir -p "$home"/{mon/a,mgr/x,osd/0,rgw}
     local fsid
     fsid=$(</proc/sys/kernel/random/uuid)
-    sed -e "s#@HOME@#$home#g; s#@RUN@#$RUN#g; s#@LOG@#$LOG#g; s#@PKI@#$PKI#g; s#@FSID@#$fsid#; s#@NODE_IP@#$NODE_IP#g; s#@S3_PORT@#$S3_PORT#" \
-      "$LAB_DIR/conf/ceph.conf.in" | put "$CEPH_CONF"
+    fill "$LAB_DIR/conf/ceph.conf.in" | sed "s#@FSID@#$fsid#" | put "$CEPH_CONF"
     ceph_keys "$home" "$fsid"
   fi
   start ceph-mon ceph-mon -c "$CEPH_CONF" -f -i a

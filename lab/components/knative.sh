@@ -4,7 +4,7 @@
 
 knative_up() {
   wait_for 60 "the Knative Operator's webhook takes resources" \
-    bash -euo pipefail -c '. "$0/env.sh"; . "$0/lib.sh"; manifest "$0/manifests/knative.yaml" | apply -' "$LAB_DIR"
+    bash -euo pipefail -c '. "$0/env.sh"; . "$0/lib.sh"; fill "$0/manifests/knative.yaml" | apply -' "$LAB_DIR"
   kubectl -n knative-serving wait --for=condition=Ready knativeserving/knative-serving --timeout=300s
   kubectl -n knative-eventing wait --for=condition=Ready knativeeventing/knative-eventing --timeout=300s
 }

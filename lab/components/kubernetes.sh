@@ -6,7 +6,6 @@ kubernetes_up() {
   local bin=$LAB_HOME/bin
   export PATH=$bin:$PATH
   mkdir -p "$RUN"/volume-plugins "$LAB_HOME"/volumes
-  # shellcheck disable=SC2154
   ln -sfn "$PRODUCT_KUBE/bin" "$bin"
   ulimit -n 65536 2>/dev/null || true
   kubernetes_configure
@@ -59,8 +58,7 @@ kubernetes_servers() {
 kubernetes_configure() {
   local file
   for file in containerd.toml kubelet.yaml proxy.yaml registry.yaml cni.conflist; do
-    sed -e "s#@LAB_HOME@#$LAB_HOME#g; s#@NODE_IP@#$NODE_IP#g; s#@NODE@#$NODE#g; s#@REGISTRY@#$REGISTRY#g; s#@DNS_IP@#$DNS_IP#g" \
-      -e "s#@POD_CIDR@#$POD_CIDR#g" -f "$LAB_HOME/images.sed" "$LAB_DIR/conf/$file.in" |
+    fill "$LAB_DIR/conf/$file.in" |
       put "$RUN/$([ "$file" = cni.conflist ] && echo cni/10-pods.conflist || echo "$file")"
   done
   : >"$RUN/resolv.conf" # empty: pods know no server outside

@@ -4,14 +4,12 @@
 
 operators_up() {
   # CRDs first and all at once; what follows needs them.
-  # shellcheck disable=SC2154
   apply "$PRODUCT_STRIMZI_CRDS" -f "$PRODUCT_EVENTING_KAFKA_CRDS"
   local file
   for file in "$LAB_DIR"/manifests/*.yaml; do
-    case ${file##*/} in knative.yaml) ;; *) manifest "$file" | apply - ;; esac
+    case ${file##*/} in knative.yaml) ;; *) fill "$file" | apply - ;; esac
   done
-  # shellcheck disable=SC2154
-  manifest "$PRODUCT_KNATIVE_OPERATOR/operator.yaml" | apply -
+  fill "$PRODUCT_KNATIVE_OPERATOR/operator.yaml" | apply -
   operators_ready kube-system local-path-storage traefik strimzi eventing-kafka knative-operator
 }
 

@@ -86,28 +86,30 @@ def _pod(settings: Settings, image: str) -> dict[str, Any]:
             "fsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [
-            {
-                "name": "dispatcher",
-                "image": image,
-                "args": ["-m", "eventing_kafka.dispatch"],
-                "env": [{"name": "KAFKA_SOURCE", "value": settings.to_json()}],
-                "ports": [{"name": "http", "containerPort": 8080}],
-                "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 2},
-                "livenessProbe": {
-                    "httpGet": {"path": "/healthz", "port": 8080},
-                    "periodSeconds": 30,
-                    "timeoutSeconds": 5,
-                },
-                "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": mounts,
-            }
-        ],
+        "containers": [_dispatcher(settings, image, mounts)],
         "volumes": volumes,
+    }
+
+
+def _dispatcher(settings: Settings, image: str, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": "dispatcher",
+        "image": image,
+        "args": ["-m", "eventing_kafka.dispatch"],
+        "env": [{"name": "KAFKA_SOURCE", "value": settings.to_json()}],
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 2},
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": 8080},
+            "periodSeconds": 30,
+            "timeoutSeconds": 5,
+        },
+        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
     }
