@@ -29,10 +29,25 @@ test: check ## everything: check, then the lab, the roles' molecule scenarios an
 	@$(IN_VENV) lab/deploy
 	@$(IN_VENV) tests/lab
 
-bench: ## figures of a running lab, printed as ratios
+olm-test: ## olm_operator and the role operators on a real OLM of their own (needs no lab; builds OLM once)
+	@# OLM asks its API server five times a second at most: two of them are done in half the time.
+	@$(IN_VENV) { python -m pytest -q tests/olm/test_failures.py & failures=$$!; } && \
+	  { python -m pytest -q tests/olm --ignore tests/olm/test_failures.py && wait $$failures; } || { wait $$failures || true; exit 1; }
+
+bench: ## figures of the function, the gallery and of a running lab, printed as ratios
+	@$(IN_VENV) python tests/bench/function.py
+	@$(IN_VENV) python tests/bench/service.py
+	@$(IN_VENV) python tests/bench/gallery.py
 	@$(IN_VENV) python tests/bench/lab.py
+	@$(IN_VENV) python tests/bench/flow.py
+
+dashboards: ## write the JSON of Grafana's dashboards anew from files/dashboards
+	@$(IN_VENV) cd files/dashboards && python -m dashboards
+
+pictures: ## draw the dashboards from the running lab's data into docs/images
+	@$(IN_VENV) XRAYLAB_SCREENSHOTS=docs/images python -m pytest -q tests/e2e/test_dashboards.py
 
 train: ## train the model on ../shared/data (XRAYLAB_DATA) and write model.onnx
 	@files/model_service/train
 
-.PHONY: help lab lab-down lab-status check test bench train
+.PHONY: help lab lab-down lab-status check test olm-test bench dashboards pictures train

@@ -8,6 +8,7 @@ A product is a script build/<name>.sh, called with the folder to fill. The first
   # image                          the folder is a build context: it becomes the image <name>
   # images: <names>                as many build contexts, one subfolder each
   # lane: go                       uses both cores: one such script at a time
+  # only when named                not among "all", only in the call that names it
 Results lie in $LAB_CACHE/products/<name>/<key> and serve every checkout. $LAB_HOME gets products.env (where each
 product lies) and images.sed and images.list (the
 reference of each image and its OCI layout). This file knows nothing of what is built.
@@ -48,6 +49,7 @@ class Product:
     needs: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     lane: str = ""
+    on_demand: bool = False
     key: str = ""
 
     @property
@@ -73,6 +75,8 @@ def read_product(script: Path) -> Product:
             getattr(product, match[1]).extend(match[2].split())
         elif match := re.fullmatch(r"# lane: (\w+)", line):
             product.lane = match[1]
+        elif line == "# only when named":
+            product.on_demand = True
         elif line == "# image" or line == f"# image: {product.name}":
             product.images.append(product.name)
     return product
@@ -195,7 +199,7 @@ def main(names: list[str]) -> int:
         if unknown := set(names) - set(products):
             raise BuildError(f"no such product: {', '.join(sorted(unknown))}; there are {', '.join(products)}")
         ordered = order(products)
-        wanted = set(names) or set(products)
+        wanted = set(names) or {name for name, product in products.items() if not product.on_demand}
         for product in reversed(ordered):
             if product.name in wanted:
                 wanted |= set(product.needs)

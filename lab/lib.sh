@@ -26,8 +26,18 @@ start() {
   shift
   running "$name" && return
   echo "starting $name"
-  setsid nohup "$@" >>"$LOG/$name.log" 2>&1 </dev/null 9>&- &
+  detached "$@" >>"$LOG/$name.log" 2>&1 </dev/null &
   echo "$! $(started_at $!)" >"$RUN/$name.pid"
+}
+
+# A daemon keeps none of its starter's open files: a lock among them (ours, or one that lab/up was called under) would be held
+# as long as it runs.
+detached() {
+  local file
+  for file in "/proc/$BASHPID/fd"/*; do
+    ((${file##*/} < 3)) || eval "exec ${file##*/}>&-"
+  done
+  exec setsid nohup "$@"
 }
 
 # The kernel's start time of a process: a pid file left by a killed lab may name somebody else's process by now.

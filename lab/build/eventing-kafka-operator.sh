@@ -7,5 +7,5 @@ out=$1
 . ./wheels.sh
 wheels "$out/site" -r "operators/eventing_kafka/requirements.txt"
 install -D -m 0644 -t "$out/eventing_kafka" operators/eventing_kafka/*.py
-install -D -m 0644 -t "$out/strimzi" operators/strimzi/{__init__,kube,work,conditions,store,topology}.py
+install -D -m 0644 -t "$out/strimzi" operators/strimzi/{__init__,kube,work,conditions,store,topology,watching,metrics}.py
 install -m 0644 "operators/eventing_kafka/Containerfile" "$out/"

@@ -25,7 +25,7 @@ ceph_up() {
   start ceph-mgr ceph-mgr -c "$CEPH_CONF" -f -i x
   start ceph-osd ceph-osd -c "$CEPH_CONF" -f -i 0
   wait_for 60 "the OSD is up" bash -c 'ceph osd stat | grep -q "1 up"'
-  start radosgw radosgw -c "$CEPH_CONF" -f -n client.rgw.a
+  radosgw_start
   wait_for 60 "S3 answers" curl -fsS --cacert "$LAB_HOME/ca.crt" -o /dev/null "https://$NODE_IP:$S3_PORT/"
   if [ ! -s "$home/admin.json" ]; then
     radosgw-admin user create --uid=lab-admin --display-name="Lab administrator" --caps='users=*;buckets=*;metadata=*;usage=*' |
@@ -34,7 +34,22 @@ ceph_up() {
     chmod 600 "$home/admin.new"
     mv "$home/admin.new" "$home/admin.json"
   fi
+  ceph_metrics
+  start rgw-watch "$LAB_DIR/rgw-watch"
   touch "$home/made"
+}
+
+radosgw_start() { start radosgw radosgw -c "$CEPH_CONF" -f -n client.rgw.a; }
+
+# The metrics of the whole Ceph, radosgw's too, at the manager's usual port; anew every 5 s, as often as the lab's Prometheus asks.
+ceph_metrics() {
+  local url=http://$NODE_IP:9283/metrics
+  if ! curl -fsS -o /dev/null "$url"; then
+    ceph config set mgr mgr/prometheus/server_addr "$NODE_IP"
+    ceph config set mgr mgr/prometheus/scrape_interval 5
+    ceph mgr module enable prometheus
+  fi
+  wait_for 60 "Ceph tells its metrics" curl -fsS -o /dev/null "$url"
 }
 
 # ceph_keys HOME FSID: keyring, monitor map and the monitor's store.
@@ -49,4 +64,7 @@ ceph_keys() {
   ceph-mon -c "$CEPH_CONF" --mkfs -i a --monmap "$1/monmap" --keyring "$ring"
 }
 
-ceph_down() { stop radosgw ceph-osd ceph-mgr ceph-mon; }
+ceph_down() {
+  stop rgw-watch
+  stop radosgw ceph-osd ceph-mgr ceph-mon
+}

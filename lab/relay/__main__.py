@@ -21,6 +21,7 @@ from .request import BadRequest, hold, parse_login, parse_path, parse_records
 
 log = logging.getLogger("relay")
 HOLD_SECONDS, IN_FLIGHT, BODY_LIMIT = 5.0, 64, 4 << 20
+LEAST_SECONDS = 0.1  # RGW must be waiting for the answer when it comes: ../rgw-watch says why
 
 
 class Relay:
@@ -43,6 +44,7 @@ class Relay:
         else:
             self.records += sent
             self.answers[200] += 1
+            await asyncio.sleep(hold(started, time.monotonic(), LEAST_SECONDS))
             return web.Response(text="ok\n")
         log.warning("%d for %s from %s: %s", status, request.rel_url.raw_path, request.remote, text)
         await asyncio.sleep(hold(started, time.monotonic(), HOLD_SECONDS))

@@ -27,6 +27,7 @@ class Connection:
 
     def __init__(self, login: Login, ca_file: Path, seconds: float) -> None:
         self.used, self.trouble = time.monotonic(), ""
+        self._patience = seconds + 2  # the client looks for what ran out of time once a second
         self._producer = Producer(
             {
                 "bootstrap.servers": login.bootstrap,
@@ -56,13 +57,13 @@ class Connection:
     def _serve(self) -> None:
         while not self._stop.is_set():
             self._producer.poll(1.0)
-        self._producer.flush(1.0)
+        self._producer.flush(self._patience)  # others' records may be on their way: each must hear how it ended
 
     def close(self) -> None:
         self._stop.set()
 
     async def send(self, topic: str, key: str, value: bytes) -> None:
-        """Returns when every in-sync replica has the record."""
+        """Returns when every in-sync replica has the record. RGW would wait for ever, and its queue with it."""
         loop = asyncio.get_running_loop()
         acked: asyncio.Future[None] = loop.create_future()
 
@@ -78,7 +79,11 @@ class Connection:
             self._producer.produce(topic, value=value, key=key.encode(), on_delivery=delivered)
         except (BufferError, KafkaException) as error:
             raise NotDelivered(str(error)) from error
-        await acked
+        try:
+            async with asyncio.timeout(self._patience):
+                await acked
+        except TimeoutError as error:
+            raise NotDelivered(f"Kafka told nothing of the record within {self._patience:g} s") from error
 
     def _words(self, error: KafkaError) -> str:
         return error.str() + (f" ({self.trouble})" if self.trouble else "")

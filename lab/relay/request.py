@@ -79,5 +79,5 @@ def parse_records(body: bytes) -> list[tuple[str, bytes]]:
 
 
 def hold(started: float, now: float, seconds: float) -> float:
-    """How long to keep a failed request open still: RGW retries a refused one at once, a hundred times a second."""
+    """How long to keep a request open still. A refused one: RGW retries at once, a hundred times a second."""
     return max(0.0, seconds - (now - started))

@@ -8,6 +8,9 @@ writes beside the processed image.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +29,9 @@ SIGNATURES = (
     (128, b"DICM", "application/dicom"),
 )
 HEAD = 132  # bytes that image_type needs
-MADE_PNG = ("dcm", "dicom", "ima", "tif", "tiff")  # as the function's results.py has it
+# As the function's names.py has them.
+SHOWN = ("jpg", "jpeg", "png")
+MADE_PNG = ("dcm", "dicom", "ima", "tif", "tiff")
 LONGEST_KEY = 1024  # bytes, S3's limit
 
 
@@ -45,13 +50,15 @@ class Upload:
 
 @dataclass(frozen=True)
 class Record:
-    """What the risk assessment recorded of a study. `written` is the object that holds it."""
+    """What the risk assessment recorded of a study, in the object `written`; no label and no risk if rejected."""
 
     bucket: str
     key: str
     etag: str
-    label: str
-    risk: float
+    outcome: str
+    label: str | None
+    risk: float | None
+    reasons: tuple[str, ...]
     written: str
     modified: str
 
@@ -92,37 +99,52 @@ def check_unique(uploads: list[Upload]) -> None:
         seen[upload.key] = upload.path
 
 
-def is_record(key: str) -> bool:
-    return key.endswith(".json")
+def record_key(bucket: str, key: str, pseudonym_key: str | None) -> str:
+    """Where the risk assessment records an object: under a pseudonym, or beside its name without a key for one."""
+    if not pseudonym_key:
+        return f"{original_key(key)}.json"
+    extension = key.rpartition(".")[2].lower()
+    return f"{pseudonym(pseudonym_key, bucket, key)}-processed.{extension if extension in SHOWN else 'png'}.json"
 
 
-def record_key(key: str) -> str:
-    """Where the risk assessment records the object `key`: `ward/a.jpeg` in `ward/a-processed.jpeg.json`.
+def pseudonym(secret: str, bucket: str, key: str) -> str:
+    """An image's name outside the source bucket, as the function's pseudonyms.py makes it."""
+    identity = "".join(f"{len(part)}:{part}" for part in ("image", bucket, key))
+    digest = hmac.digest(secret.strip().encode(), identity.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return base64.b32encode(digest[:10]).decode().lower()
 
-    What browsers cannot show it stores as PNG, with a second ending: `a.dcm` in `a-processed.dcm.png.json`.
+
+def original_key(key: str) -> str:
+    """The original demo's rule: `ward/a.jpeg` is processed to `ward/a-processed.jpeg`.
+
+    What browsers cannot show is stored as PNG, with a second ending: `a.dcm` as `a-processed.dcm.png`.
     """
     folder, slash, name = key.rpartition("/")
     stem, dot, extension = name.rpartition(".")
     if not stem:
         stem, dot, extension = name, "", ""
     shown = ".png" if extension.lower() in MADE_PNG else ""
-    return f"{folder}{slash}{stem}-processed{dot}{extension}{shown}.json"
+    return f"{folder}{slash}{stem}-processed{dot}{extension}{shown}"
 
 
 def read_record(data: bytes, written: str, modified: str) -> Record | None:
     """A record from the JSON object `written`; None for any other JSON."""
     try:
         entry = json.loads(data)
-        texts = (str(entry[name] or "") for name in ("bucket", "key", "etag", "label"))
-        return Record(*texts, float(entry["risk"]), written, modified)
-    except (ValueError, KeyError, TypeError):
+        bucket, key, etag = (str(entry[name] or "") for name in ("bucket", "key", "etag"))
+        outcome, reasons = entry.get("outcome", "assessed"), tuple(map(str, entry.get("reasons", ())))
+        label, risk = entry["label"], entry["risk"]
+        if outcome == "assessed":
+            label, risk = str(label), float(risk)
+        return Record(bucket, key, etag, outcome, label, risk, reasons, written, modified)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def row(
     key: str, outcome: str, reason: str = "", record: Record | None = None, seconds: float | None = None
 ) -> dict[str, Any]:
-    """One study of the report. `outcome` is assessed, dead-lettered, timeout, not-uploaded or planned."""
+    """One study of the report. `outcome` is assessed, rejected, dead-lettered, timeout, not-uploaded or planned."""
     return {
         "key": key,
         "label": record.label if record else None,
@@ -130,6 +152,7 @@ def row(
         "seconds": seconds,
         "outcome": outcome,
         "reason": reason,
+        "record": record.written if record else None,
     }
 
 
@@ -142,18 +165,6 @@ def seconds_between(earlier: str, later: str) -> float | None:
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def duplicates(records: list[Record]) -> list[dict[str, Any]]:
-    """Studies that more than one object records."""
-    by_study: dict[tuple[str, str, str], list[str]] = {}
-    for record in records:
-        by_study.setdefault(record.study, []).append(record.written)
-    return [
-        {"key": key, "etag": etag, "records": sorted(set(written))}
-        for (_bucket, key, etag), written in sorted(by_study.items())
-        if len(set(written)) > 1
-    ]
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, int]:

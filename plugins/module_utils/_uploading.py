@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -102,70 +102,71 @@ def upload(store: Bucket, bucket: str, uploads: list[Upload], concurrency: int, 
 
 
 class Results:
-    """The records that appear in a bucket after this was made: one list request a look, then only what is new."""
+    """The records of studies, each asked for by its name: what it costs depends on the studies, not on the bucket."""
 
-    def __init__(self, reader: Bucket, bucket: str, prefix: str, concurrency: int) -> None:
-        self.reader, self.bucket, self.prefix, self.concurrency = reader, bucket, prefix, concurrency
-        self.known = reader.list_objects(bucket, prefix)
+    def __init__(self, reader: Bucket, bucket: str, pseudonym_key: str | None, concurrency: int) -> None:
+        self.reader, self.bucket, self.pseudonym_key = reader, bucket, pseudonym_key
+        self.concurrency = concurrency
 
-    def earlier(self, keys: Iterable[str]) -> list[Record]:
-        """The records of these objects that were there before: the same X-ray stored again is the same study."""
-        return self.read_all([self.known[name] for name in map(studies.record_key, keys) if name in self.known])
+    def of(self, sent: set[Study]) -> list[Record]:
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            return [record for record in pool.map(self.read, sent) if record and record.study in sent]
 
-    def fresh(self) -> list[Record]:
-        listed = self.reader.list_objects(self.bucket, self.prefix)
-        changed = [stored for key, stored in listed.items() if studies.is_record(key) and self.known.get(key) != stored]
-        self.known = listed
-        return self.read_all(changed)
-
-    def read_all(self, found: list[Stored]) -> list[Record]:
-        if not found:
-            return []
-        with ThreadPoolExecutor(min(self.concurrency, len(found))) as pool:
-            return [record for record in pool.map(self.read, found) if record]
-
-    def read(self, stored: Stored) -> Record | None:
+    def read(self, study: Study) -> Record | None:
+        """What is recorded of the object now: the same X-ray stored again is the same study."""
+        bucket, key, _etag = study
+        name = studies.record_key(bucket, key, self.pseudonym_key)
+        stored = self.reader.list_objects(self.bucket, name).get(name)
+        if stored is None:
+            return None
         try:
-            data = self.reader.get_object(self.bucket, stored.key)
+            return studies.read_record(self.reader.get_object(self.bucket, name), name, stored.modified)
         except RgwError as error:
             if error.code == "NoSuchKey":  # removed since it was listed
                 return None
             raise
-        return studies.read_record(data, stored.key, stored.modified)
 
 
 @dataclass
 class Outcome:
-    """What became of the studies: records of them, dead letters of them, and all records seen meanwhile."""
+    """What became of the studies: records of them, dead letters of them."""
 
-    assessed: dict[Study, Record] = field(default_factory=dict)
+    recorded: dict[Study, Record] = field(default_factory=dict)
     dead: dict[Study, Letter] = field(default_factory=dict)
-    seen: list[Record] = field(default_factory=list)
 
     def settled(self, study: Study) -> bool:
-        return study in self.assessed or study in self.dead
+        return study in self.recorded or study in self.dead
 
 
 def follow(
     sent: Sent, results: Results, letters: Letters | None, timeout: float, interval: float,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = time.sleep, progress_file: str | None = None,
 ) -> Outcome:  # fmt: skip
     """Looks every `interval` seconds until each study is settled, for at most `timeout` seconds."""
     outcome, deadline = Outcome(), time.monotonic() + timeout
-    found = results.earlier(key for _bucket, key, _etag in sent.done)
     while True:
-        for record in [*found, *results.fresh()]:
-            outcome.seen.append(record)
-            if record.study in sent.done:
-                outcome.assessed[record.study] = record
-        found = []
+        waiting = {study for study in sent.done if not outcome.settled(study)}
+        outcome.recorded.update((record.study, record) for record in results.of(waiting))
         for letter in read_new(letters):
             study = letter.bucket, letter.key, letter.etag
             if study in sent.done:
                 outcome.dead[study] = letter
-        if all(outcome.settled(study) for study in sent.done) or time.monotonic() > deadline:
+        settled = sum(outcome.settled(study) for study in sent.done)
+        if progress_file:
+            write_progress(progress_file, settled, len(sent.done))
+        if settled == len(sent.done) or time.monotonic() > deadline:
             return outcome
         sleep(interval)
+
+
+def write_progress(path: str, done: int, total: int) -> None:
+    """Replaced as a whole, so that whoever reads it never sees half of it. The progress is worth no failure."""
+    try:
+        with open(f"{path}.new", "w", encoding="ascii") as file:
+            file.write(f"{done} {total}")
+        os.replace(f"{path}.new", path)
+    except OSError:
+        pass
 
 
 def read_new(letters: Letters | None) -> list[Letter]:
@@ -183,12 +184,11 @@ def report(uploads: list[Upload], sent: Sent, outcome: Outcome, uploaded: dict[s
         start = uploaded[one.key].modified if one.key in uploaded else ""
         if study is None:
             rows.append(studies.row(one.key, "not-uploaded", sent.failed.get(one.key, "")))
-        elif study in outcome.assessed:
-            record = outcome.assessed[study]
-            reason = "recorded before" if record.modified < start else ""
-            rows.append(
-                studies.row(one.key, "assessed", reason, record, studies.seconds_between(start, record.modified))
-            )
+        elif study in outcome.recorded:
+            record = outcome.recorded[study]
+            reason = " ".join([*record.reasons, *(["Recorded before."] if record.modified < start else [])])
+            seconds = studies.seconds_between(start, record.modified)
+            rows.append(studies.row(one.key, record.outcome, reason, record, seconds))
         elif study in outcome.dead:
             letter = outcome.dead[study]
             rows.append(

@@ -84,6 +84,11 @@ class Limits:
     interval: float
     grace: float
 
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Limits:
+        """From a module's options; no interval is so short that it would burden the API server."""
+        return cls(options["timeout"], max(options["interval"], 0.1), options["error_grace"])
+
 
 class Watch:
     """`state` is "ready" or "absent". Raises ClusterError when the API server refuses; bears one that is away."""

@@ -15,6 +15,7 @@ description:
   - Files are images by their content (JPEG, PNG, DICOM) or by the ending of their name. Names may hold anything that
     UTF-8 can. Subfolders become part of the object's key.
   - The module follows what it uploaded by key and eTag, so that records of other uploads do not count.
+  - What is no chest X-ray is recorded as V(rejected), with the reason.
 author:
   - XRay Lab contributors (@xraylab)
 extends_documentation_fragment:
@@ -46,6 +47,12 @@ options:
     description: Bucket in which the risk assessment records its results.
     type: str
     default: xray-source-processed
+  pseudonym_key:
+    description:
+      - The facility's key for pseudonyms, as in the Secret C(<function>-pseudonyms), under which results are stored.
+      - Without it results are looked for under the original demo's names.
+    type: str
+    version_added: 0.2.0
   reader_access_key:
     description:
       - Access key of a user that may list the O(source_bucket) and read the O(results_bucket).
@@ -99,6 +106,12 @@ options:
     description: Whether to wait at all. Without waiting every study has the outcome V(uploaded).
     type: bool
     default: true
+  progress_file:
+    description:
+      - File that says, as long as the module waits, how many studies are done and of how many, as in V(12 200).
+      - Run on the control node itself, the task sets it and shows a progress bar.
+    type: path
+    version_added: 0.2.0
 requirements:
   - confluent-kafka >= 2.3, only with O(dead_letters)
 """
@@ -141,24 +154,28 @@ studies:
         unknown.
       type: float
     outcome:
-      description: V(assessed), V(dead-lettered), V(timeout), V(not-uploaded), V(uploaded) or V(planned).
+      description: V(assessed), V(rejected), V(dead-lettered), V(timeout), V(not-uploaded), V(uploaded) or V(planned).
       type: str
     reason:
-      description: Why a study was not assessed.
+      description: Why a study was not assessed, and whether its record was there before the upload.
       type: str
+    record:
+      description: Key of the object in O(results_bucket) that holds the study's record. Null without one.
+      type: str
+      version_added: 0.2.0
   sample:
-    - {key: "ward 3/a.jpeg", label: Pneumonia, risk: 0.93, seconds: 1.4, outcome: assessed, reason: ""}
+    - key: "ward 3/a.jpeg"
+      label: Pneumonia
+      risk: 0.93
+      seconds: 1.4
+      outcome: assessed
+      reason: ""
+      record: mzxw6ytboi4dqnrt-processed.jpeg.json
 summary:
   description: Number of studies by outcome.
   returned: always, once the files were found
   type: dict
   sample: {assessed: 198, dead-lettered: 2}
-duplicates:
-  description: Studies that more than one object of the results bucket records; always empty in a healthy facility.
-  returned: success
-  type: list
-  elements: dict
-  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -179,6 +196,7 @@ ARGUMENTS = {
     "prefix": {"type": "str", "default": ""},
     "source_bucket": {"type": "str", "default": "xray-source"},
     "results_bucket": {"type": "str", "default": "xray-source-processed"},
+    "pseudonym_key": {"type": "str", "no_log": True},
     "reader_access_key": {"type": "str", "no_log": False},
     "reader_secret_key": {"type": "str", "no_log": True},
     "dead_letters": {"type": "dict", "options": kafka.KAFKA_ARGUMENTS},
@@ -187,6 +205,7 @@ ARGUMENTS = {
     "timeout": {"type": "int", "default": 600},
     "interval": {"type": "float", "default": 1},
     "wait": {"type": "bool", "default": True},
+    "progress_file": {"type": "path"},
 }
 
 
@@ -200,7 +219,7 @@ def upload_and_follow(module: AnsibleModule, uploads: list[studies.Upload], lett
     store = Gateway(endpoint_of(module), connections=threads)
     reader_keys = {"access_key": options["reader_access_key"], "secret_key": options["reader_secret_key"]}
     reader = Gateway(endpoint_of(module, **reader_keys), connections=threads)
-    results = uploading.Results(reader, options["results_bucket"], prefix, threads) if options["wait"] else None
+    results = uploading.Results(reader, options["results_bucket"], options["pseudonym_key"], threads)
     sent = uploading.upload(store, options["source_bucket"], uploads, threads, options["rate"])
     if sent.failed:
         rows = [
@@ -211,12 +230,19 @@ def upload_and_follow(module: AnsibleModule, uploads: list[studies.Upload], lett
         module.fail_json(
             msg=f"{len(sent.failed)} of {len(uploads)} uploads failed. {first}", **result(rows, changed=bool(sent.done))
         )
-    if results is None:
-        return result([studies.row(one.key, "uploaded") for one in uploads], changed=True, duplicates=[])
-    outcome = uploading.follow(sent, results, letters, options["timeout"], max(options["interval"], 0.1))
+    if not options["wait"]:
+        return result([studies.row(one.key, "uploaded") for one in uploads], changed=True)
+    outcome = uploading.follow(
+        sent,
+        results,
+        letters,
+        options["timeout"],
+        max(options["interval"], 0.1),
+        progress_file=options["progress_file"],
+    )
     uploaded = reader.list_objects(options["source_bucket"], prefix)
     rows = uploading.report(uploads, sent, outcome, uploaded)
-    return result(rows, changed=True, duplicates=studies.duplicates(outcome.seen))
+    return result(rows, changed=True)
 
 
 def main() -> None:
@@ -231,9 +257,7 @@ def main() -> None:
     try:
         uploads = uploading.find_uploads(module.params["folder"], module.params["files"] or [], module.params["prefix"])
         if module.check_mode:
-            module.exit_json(
-                **result([studies.row(one.key, "planned") for one in uploads], changed=True, duplicates=[])
-            )
+            module.exit_json(**result([studies.row(one.key, "planned") for one in uploads], changed=True))
         if module.params["dead_letters"] and module.params["wait"]:
             letters = kafka.open_topic(module.params["dead_letters"], newest_only=True)
         found = upload_and_follow(module, uploads, letters)

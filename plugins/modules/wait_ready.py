@@ -194,7 +194,7 @@ def wait(module: AnsibleK8SModule, watch: Watch) -> None:
         watch.look()
         return
     options = module.params
-    ended = watch.run(Limits(options["timeout"], max(options["interval"], 0.1), options["error_grace"]))
+    ended = watch.run(Limits.of(options))
     if ended == "done":
         return
     reports = watch.reports(options["log_lines"])

@@ -15,6 +15,8 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +24,9 @@ from typing import Any, TypeVar
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / ".config" / "collections"), str(Path(__file__).parent)]
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _studies as studies  # noqa: E402
+
 LAB_HOME = Path(os.environ.get("LAB_HOME", "/var/lib/xraylab"))
 DATA = Path(os.environ.get("XRAYLAB_DATA", ROOT.parent / "shared" / "data"))
 OUTPUT = ROOT / "tests" / "output" / "e2e"
@@ -60,6 +65,7 @@ class Facility:
 
         api = config.new_client_from_config(str(LAB_HOME / "admin.kubeconfig"))
         self.core, self.custom = client.CoreV1Api(api), client.CustomObjectsApi(api)
+        self.batch = client.BatchV1Api(api)
         self.prefix = f"e2e/{uuid.uuid4().hex[:8]}/"
         self.clients: dict[str, Any] = {}
 
@@ -95,25 +101,99 @@ class Facility:
     def read(self, bucket: str, key: str) -> bytes:
         return self.s3("results-reader").get_object(Bucket=bucket, Key=key)["Body"].read()
 
+    @cached_property
+    def pseudonym_key(self) -> str:
+        return self.secret(f"{FUNCTION}-pseudonyms")["key"]
+
+    def image(self, key: str) -> str:
+        """The name that stands for an X-ray outside the source bucket."""
+        return studies.pseudonym(self.pseudonym_key, SOURCE, key)
+
+    def results(self, key: str) -> list[str]:
+        """Keys of all that was made of an X-ray, but for its anonymized copy."""
+        return self.keys(PROCESSED, self.image(key))
+
+    def found(self, key: str) -> dict[str, Any] | None:
+        """The result of an X-ray; fails when it has two."""
+        found = [json.loads(self.read(PROCESSED, name)) for name in self.results(key) if name.endswith(".json")]
+        assert len(found) < 2, f"{key} is recorded twice"
+        return found[0] if found else None
+
     def records(self, folder: str = "") -> dict[str, dict[str, Any]]:
-        """Results of this run by the key of their study; fails when two are of the same study."""
-        found: dict[str, dict[str, Any]] = {}
-        for key in self.keys(PROCESSED, self.prefix + folder):
-            if key.endswith(".json"):
-                record = json.loads(self.read(PROCESSED, key))
-                assert record["key"] not in found, f"{record['key']} is recorded twice"
-                found[record["key"]] = record
-        return found
+        """Results of this run by the key of their study."""
+        found = {key: self.found(key) for key in self.keys(SOURCE, self.prefix + folder)}
+        return {key: record for key, record in found.items() if record}
 
     def record(self, key: str, timeout: float = 180) -> dict[str, Any]:
-        folder = key.removeprefix(self.prefix).rpartition("/")[0]
-        return wait_for(f"the result of {key}", lambda: self.records(folder).get(key), timeout, 1)
+        return wait_for(f"the result of {key}", lambda: self.found(key), timeout, 1)
+
+    @contextmanager
+    def connect(self, user: str) -> Iterator[Any]:
+        """The database as one of its users, from outside the cluster."""
+        import psycopg
+
+        keys = self.secret(f"results-{user}")
+        address = self.core.read_namespaced_service("results-db", NAMESPACE).spec.cluster_ip
+        authority = OUTPUT / "results-ca.crt"
+        authority.parent.mkdir(parents=True, exist_ok=True)
+        authority.write_text(keys["ca.crt"])
+        with psycopg.connect(
+            host=keys["host"], hostaddr=address, dbname=keys["dbname"], user=keys["user"], password=keys["password"],
+            sslmode="verify-full", sslrootcert=str(authority), connect_timeout=10, row_factory=psycopg.rows.dict_row,
+        ) as connection:  # fmt: skip
+            yield connection
+
+    def query(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows of a statement by the owner of the tables."""
+        with self.connect("xraylab-owner") as connection:
+            found = connection.execute(statement, values)
+            return found.fetchall() if found.description else []
+
+    def rows(self, folder: str = "") -> dict[str, dict[str, Any]]:
+        """This run's studies in the database by key; fails when an object has two."""
+        statement = "select * from studies where starts_with(key, %s)"
+        found = self.query(statement, self.prefix + folder)
+        assert len({row["key"] for row in found}) == len(found), "an object has two rows"
+        return {row["key"]: row for row in found}
+
+    def row(self, key: str, timeout: float = 180) -> dict[str, Any]:
+        """The row of a study that has an outcome."""
+
+        def look() -> dict[str, Any] | None:
+            row = self.rows(key.removeprefix(self.prefix)).get(key)
+            return row if row and row["outcome"] else None
+
+        return wait_for(f"the outcome of {key}", look, timeout, 1)
+
+    def run_cronjob(self, name: str, *arguments: str) -> list[str]:
+        """Runs a CronJob's pod now, with more arguments; lines of its log."""
+        made = self.batch.read_namespaced_cron_job(name, NAMESPACE).spec.job_template
+        job = f"{name}-e2e-{uuid.uuid4().hex[:6]}"
+        container = made.spec.template.spec.containers[0]
+        container.args = [*container.args, *arguments]
+        self.batch.create_namespaced_job(NAMESPACE, {"metadata": {"name": job}, "spec": made.spec})
+        try:
+
+            def over() -> bool:
+                status = self.batch.read_namespaced_job(job, NAMESPACE).status
+                assert not status.failed, kubectl("logs", f"job/{job}", "--all-containers")
+                return bool(status.succeeded)
+
+            wait_for(f"the end of {job}", over, 180, 1)
+            return kubectl("logs", f"job/{job}").splitlines()
+        finally:
+            self.batch.delete_namespaced_job(job, NAMESPACE, propagation_policy="Background")
 
     def pods(self) -> list[str]:
         """Names of the function's pods that are not on their way out."""
         selector = f"serving.knative.dev/service={FUNCTION}"
         found = self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items
         return [pod.metadata.name for pod in found if not pod.metadata.deletion_timestamp]
+
+    def function_log(self) -> list[str]:
+        """Lines of the pods that are there."""
+        read = self.core.read_namespaced_pod_log
+        return [line for pod in self.pods() for line in read(pod, NAMESPACE, container="user-container").splitlines()]
 
     def condition(self, group: str, version: str, plural: str, name: str, kind: str = "Ready") -> str:
         found = self.custom.get_namespaced_custom_object(group, version, NAMESPACE, plural, name)
@@ -192,9 +272,15 @@ class Facility:
     def forget(self) -> None:
         """Removes what this run stored. One request an object: RGW 16 is known to crash on some multi-deletes."""
         copies = [record["anonymized_key"] for record in self.records().values() if record["anonymized_key"]]
-        stored = [(bucket, key) for bucket in (SOURCE, PROCESSED) for key in self.keys(bucket, self.prefix)]
-        for bucket, key in [*stored, *((ANONYMIZED, key) for key in copies)]:
-            self.s3("xraylab").delete_object(Bucket=bucket, Key=key)
+        sources = self.keys(SOURCE, self.prefix)
+        made = [(PROCESSED, name) for key in sources for name in self.results(key)]
+        places = [*((SOURCE, key) for key in sources), *made, *((ANONYMIZED, key) for key in copies)]
+        owner = self.s3("xraylab")
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda place: owner.delete_object(Bucket=place[0], Key=place[1]), places))
+        mine = "select study from studies where starts_with(key, %s)"
+        self.query(f"delete from dead_letters where study in ({mine})", self.prefix)
+        self.query("delete from studies where starts_with(key, %s)", self.prefix)
 
 
 def why_skip() -> str:
@@ -217,6 +303,10 @@ def facility() -> Iterator[Facility]:
 
 @pytest.fixture(scope="session")
 def xrays() -> list[bytes]:
+    return some_xrays()
+
+
+def some_xrays() -> list[bytes]:
     """60 different real chest X-rays as files: of the data folder, else of the one radiograph in pydicom-data."""
     found = sorted((DATA / "kermany_512").rglob("*.jpeg"))[:: max(1, 1500 // 60)][:60]
     if len(found) == 60:

@@ -30,8 +30,9 @@ def test_none_is_lost_and_none_comes_twice_while_pods_are_killed(facility, xrays
     assert not set(keys) & set(facility.dead_letters())
     records = facility.records("killed/")  # fails when a study is recorded twice
     assert set(records) == set(keys)
-    stored = facility.keys(facility.processed, facility.prefix + "killed/")
-    assert len([key for key in stored if not key.endswith(".json")]) == len(keys)
+    made = {name for key in keys for name in facility.results(key)}
+    told = [(record["processed_key"], record["heatmap_key"]) for record in records.values()]
+    assert made == {name for keys in told for name in keys if name} | {f"{processed}.json" for processed, _heat in told}
 
 
 def test_an_xray_that_is_stored_ten_times_at_once_is_one_study(facility, xrays):
@@ -42,4 +43,4 @@ def test_an_xray_that_is_stored_ten_times_at_once_is_one_study(facility, xrays):
     facility.wait_for("eleven announcements", lambda: facility.announced(first["key"]) >= 11, 120, 2)
     facility.wait_for("every event to be taken", lambda: facility.undelivered() == 0, 120, 2)
     assert facility.records("again/") == {first["key"]: first}
-    assert len(facility.keys(facility.processed, facility.prefix + "again/")) == 2
+    assert len(facility.results(first["key"])) == 3

@@ -96,7 +96,7 @@ def test_results_hold_the_processed_image(facility, study):
     from PIL import Image
 
     record = facility.record(study.key)
-    assert record["processed_key"] == study.key.removesuffix(".jpeg") + "-processed.jpeg"
+    assert record["processed_key"] == f"{facility.image(study.key)}-processed.jpeg"
     with (
         Image.open(io.BytesIO(facility.read(facility.processed, record["processed_key"]))) as processed,
         Image.open(io.BytesIO(study.image)) as source,
@@ -106,13 +106,33 @@ def test_results_hold_the_processed_image(facility, study):
         assert processed.size[0] >= source.size[0]
 
 
+def test_results_hold_a_heat_map_without_the_xray(facility, study):
+    from PIL import Image
+
+    record = facility.record(study.key)
+    assert record["heatmap_key"] == f"{facility.image(study.key)}-heatmap.png"
+    with (
+        Image.open(io.BytesIO(facility.read(facility.processed, record["heatmap_key"]))) as heat,
+        Image.open(io.BytesIO(study.image)) as source,
+    ):
+        assert max(heat.size) <= 512
+        assert abs(heat.width / heat.height - source.width / source.height) < 0.01
+        assert heat.convert("RGBA").getextrema()[3][0] == 0
+
+
+def test_names_outside_the_source_bucket_tell_nobody(facility, study):
+    record = facility.record(study.key)
+    for name in (record["image"], record["processed_key"], record["heatmap_key"], record["anonymized_key"]):
+        assert re.fullmatch(r"[a-z2-7]{16}(-[a-z2-7]{16})?(-processed|-heatmap)?(\.jpeg|\.png)?", name)
+
+
 def test_risk_assessment_reads_dicom(facility, radiograph):
     from pydicom import dcmread
 
     key = facility.put("dicom/chest.dcm", radiograph.read_bytes())
     record = facility.record(key)
     assert record["outcome"] == "assessed"
-    assert record["processed_key"] == key.removesuffix(".dcm") + "-processed.dcm.png"
+    assert record["processed_key"] == f"{facility.image(key)}-processed.png"
     assert facility.read(facility.processed, record["processed_key"]).startswith(b"\x89PNG")
     whose = dcmread(radiograph)
     copy = dcmread(io.BytesIO(facility.read(facility.anonymized, record["anonymized_key"])))

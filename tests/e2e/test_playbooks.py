@@ -49,12 +49,18 @@ def test_site_shows_no_secret(facility):
     secrets = [
         facility.secret(f"object-store-{user}")["secret_key"] for user in ("xraylab", "modality", "risk-assessment")
     ]
+    secrets.append(facility.pseudonym_key)
     secrets += [facility.secret(name)["password"] for name in ("rgw", "risk-assessment", "dead-letters-reader")]
+    users = ("admin", "xraylab-owner", "risk-assessment", "arrivals", "reconciler", "gallery", "grafana")
+    secrets += [facility.secret(f"results-{user}")["password"] for user in users]
+    secrets += [facility.secret(name)["tls.key"].splitlines()[1] for name in ("results-ca", "results-tls")]
     seen = [number for number, secret in enumerate(secrets) if secret in done.stdout + done.stderr]
     assert not seen, f"secrets number {seen} of this list are shown"
 
 
 def test_demo_reports_every_image_of_a_folder(facility, xrays, tmp_path):
+    from PIL import Image
+
     folder, report = tmp_path / "images", tmp_path / "report.json"
     names = [
         f"{facility.prefix}Barbara Campbell_1962.jpeg",
@@ -64,13 +70,18 @@ def test_demo_reports_every_image_of_a_folder(facility, xrays, tmp_path):
     for name, image in zip(names, xrays, strict=False):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(image)
-    done = play("playbooks/demo.yml", "-e", json.dumps({"demo_images": str(folder), "demo_report": str(report)}))
+    blank = f"{facility.prefix}blank.jpeg"
+    Image.new("L", (800, 600), 128).save(folder / blank)
+    given = json.dumps({"demo_images": str(folder), "demo_report": str(report)})
+    done = play("playbooks/demo.yml", "-vvv", "-e", given)
     assert done.returncode == 0, done.stdout[-3000:]
     studies = json.loads(report.read_text())
-    assert sorted(study["key"] for study in studies) == sorted(names)
+    assert sorted(study["key"] for study in studies) == sorted([*names, blank])
     for study in studies:
-        assert study["outcome"] == "assessed"
+        assert study["outcome"] == ("rejected" if study["key"] == blank else "assessed")
         assert {"key", "label", "risk", "seconds", "outcome"} <= set(study)
+    assert "rejected: The image is blank" in done.stdout
+    assert facility.pseudonym_key not in done.stdout + done.stderr
 
 
 def test_validate_finds_nothing_wrong(facility):

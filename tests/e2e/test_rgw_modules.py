@@ -198,50 +198,65 @@ def test_what_is_wrong_is_said_in_a_sentence(owner: dict, bucket: str, changed: 
 
 
 class Assessor(threading.Thread):
-    """Stands in for the facility: records each new object of the bucket but those that are `refused`."""
+    """Stands in for the facility: records each object of the bucket once, but those that are `refused`."""
 
-    def __init__(self, gateway, bucket: str, refused: tuple[str, ...] = ()) -> None:
+    def __init__(self, gateway, bucket: str, secret: str | None, refused: tuple[str, ...] = ()) -> None:
         super().__init__(daemon=True)
-        self.gateway, self.bucket, self.refused = gateway, bucket, refused
-        self.seen = set(gateway.list_objects(bucket).values())
+        self.gateway, self.bucket, self.secret, self.refused = gateway, bucket, secret, refused
+        self.seen = {(stored.key, stored.etag) for stored in gateway.list_objects(bucket).values()}
         self.stop = threading.Event()
 
     def run(self) -> None:
         while not self.stop.wait(0.2):
             for stored in self.gateway.list_objects(self.bucket).values():
-                if stored not in self.seen and stored.key not in self.refused:
+                if (stored.key, stored.etag) not in self.seen and stored.key not in self.refused:
                     self.record(stored)
-                self.seen.add(stored)
+                self.seen.add((stored.key, stored.etag))
 
     def record(self, stored) -> None:
         result = {"bucket": self.bucket, "key": stored.key, "etag": stored.etag, "label": "Normal", "risk": 0.07}
         body = json.dumps({**result, "recorded_at": time.time()}).encode()
-        self.gateway.put_object(f"{self.bucket}-processed", f"{stored.key}.json", body, "application/json")
+        name = studies().record_key(self.bucket, stored.key, self.secret)
+        self.gateway.put_object(f"{self.bucket}-processed", name, body, "application/json")
 
 
-def test_every_study_of_a_folder_is_followed(owner: dict, gateway, bucket: str, tmp_path: Path):
+def studies():
+    from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _studies
+
+    return _studies
+
+
+@pytest.mark.parametrize("secret", [None, "a-key-for-pseudonyms-of-32-letters"])
+def test_every_study_of_a_folder_is_followed(owner: dict, gateway, bucket: str, tmp_path: Path, secret: str | None):
     names = ["a b.jpg", "ward 3/d'o\"u+b%le?&#é.jpeg", "no ending", "refused.jpg"]
     for index, name in enumerate(names):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(JPEG + bytes([index]))
+        path.write_bytes(JPEG + bytes([index, secret is None]))
     (tmp_path / "notes.txt").write_text("no image")
-    options = {"folder": str(tmp_path), "source_bucket": bucket, "results_bucket": f"{bucket}-processed", **owner}
+    prefix = "pseudonymous/" if secret else ""
+    options = {
+        "folder": str(tmp_path), "source_bucket": bucket, "results_bucket": f"{bucket}-processed", "prefix": prefix,
+        "pseudonym_key": secret, **owner,
+    }  # fmt: skip
     planned = ask("study_upload", check=True, **options)
     assert {row["outcome"] for row in planned["studies"]} == {"planned"}
-    assert gateway.list_objects(bucket) == {}
-    for _time in ("the first time", "and again, which must not count the first records"):
-        assessor = Assessor(gateway, bucket, refused=("refused.jpg",))
+    assert {stored for stored in gateway.list_objects(bucket) if stored.startswith("pseudonymous/")} == set()
+    for reason in ("", "Recorded before."):
+        assessor = Assessor(gateway, bucket, secret, refused=(f"{prefix}refused.jpg",))
         assessor.start()
         found = ask("study_upload", timeout=4, interval=0.3, **options)
         assessor.stop.set()
         assessor.join()
         rows = {row["key"]: row for row in found["studies"]}
-        assert sorted(rows) == sorted(names)
+        assert sorted(rows) == sorted(prefix + name for name in names)
         assert found["summary"] == {"assessed": 3, "timeout": 1}
-        assert rows["refused.jpg"]["outcome"] == "timeout"
-        assert all(rows[key]["label"] == "Normal" and 0 <= rows[key]["seconds"] < 4 for key in names[:3])
-        assert found["duplicates"] == []
+        assert rows[f"{prefix}refused.jpg"]["outcome"] == "timeout"
+        for row in (rows[prefix + name] for name in names[:3]):
+            assert (row["label"], row["reason"]) == ("Normal", reason)
+            assert 0 <= row["seconds"] < 4
+            assert row["record"].startswith(row["key"].split(".")[0]) is (secret is None)
+        assert secret is None or secret not in json.dumps(found)
 
 
 def test_a_long_listing_has_every_object(gateway, bucket: str):

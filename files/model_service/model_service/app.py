@@ -15,17 +15,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from .database import Database
 from .deidentify import Deidentifier
 from .errors import Refused, TryLater
 from .events import Study, read_event, read_records, read_study
+from .examine import Examiner
+from .finding import Finder, build_finder
 from .metrics import Metrics, Progress
-from .model import Model, Thresholds
+from .model import ModelError
+from .names import Names
 from .pipeline import Pipeline
 from .policy import PolicyError, read_policy
 from .pseudonyms import Pseudonyms
 from .results import Result, utc_text
 from .settings import Settings, SettingsError
 from .store import Store
+from .text import TextDetector, TextDetectorError
 
 MAX_EVENT_BYTES = 4 * 1024**2  # Kafka's own default limit is 1 MiB
 log = logging.getLogger("risk_assessment")
@@ -33,41 +38,47 @@ log = logging.getLogger("risk_assessment")
 
 @dataclass(frozen=True)
 class Handled:
-    """How one record ended: assessed, repeated, ignored, refused or retry, with the reason of the last two."""
+    """How one record ended: assessed, rejected, repeated, ignored, refused or retry; why, of the last two."""
 
     outcome: str
     error: str = ""
 
 
 def build_pipeline(settings: Settings, store: Store) -> Pipeline:
-    model = Model(settings.model, settings.model_threads)
-    model.warm()
-    return Pipeline(
-        store=store,
-        model=model,
-        thresholds=Thresholds(settings.threshold_pneumonia, settings.threshold_normal),
-        max_pixels=settings.max_pixels,
-        processed_suffix=settings.processed_suffix,
-        anonymized_suffix=settings.anonymized_suffix,
-        deidentifier=build_deidentifier(settings),
-        cores=CapacityLimiter(settings.workers),
-        transfers=CapacityLimiter(settings.transfers),
-    )
+    """Raises SettingsError."""
+    pseudonyms = Pseudonyms(settings.pseudonym_key)
+    names = Names(pseudonyms, settings.names, settings.processed_suffix, settings.anonymized_suffix)
+    examiner = Examiner(warm_finder(settings), names, build_deidentifier(settings, pseudonyms), settings.max_pixels)
+    cores, transfers = CapacityLimiter(settings.workers), CapacityLimiter(settings.transfers)
+    return Pipeline(store, examiner, cores, transfers, Database(settings.database) if settings.database else None)
 
 
-def build_deidentifier(settings: Settings) -> Deidentifier:
+def warm_finder(settings: Settings) -> Finder:
+    try:
+        finder = build_finder(settings)
+    except ModelError as error:
+        raise SettingsError(f"RISK_ASSESSMENT_MODEL: {error}.") from None
+    finder.model.warm()
+    return finder
+
+
+def build_deidentifier(settings: Settings, pseudonyms: Pseudonyms) -> Deidentifier:
     """Raises SettingsError for a policy that cannot be used; a key that is missing may still come."""
     try:
         policy = read_policy(settings.policy)
+        wanted = settings.anonymize != "none" and policy.options["clean_pixel_data"]
+        text_boxes = TextDetector().boxes if wanted else None
     except PolicyError as error:
         raise SettingsError(f"RISK_ASSESSMENT_POLICY: {error}.") from None
-    return Deidentifier(policy, Pseudonyms(settings.pseudonym_key), settings.anonymize)
+    except TextDetectorError as error:
+        raise SettingsError(f"Clean Pixel Data cannot look for text: {error}.") from None
+    return Deidentifier(policy, pseudonyms, settings.anonymize, text_boxes)
 
 
 def create_app(pipeline: Pipeline) -> Starlette:
     """The pipeline's model is warm before the socket opens: what can connect is ready, once there is a key."""
-    metrics = Metrics()
-    metrics.model.labels(pipeline.model.version).set(1)
+    metrics, version = Metrics(), pipeline.examiner.finder.model.version
+    metrics.model.labels(version).set(1)
 
     async def receive_event(request: Request) -> Response:
         return await receive(request, pipeline, metrics)
@@ -77,10 +88,10 @@ def create_app(pipeline: Pipeline) -> Starlette:
 
     def ready(request: Request) -> Response:
         try:
-            pipeline.deidentifier.check()
+            pipeline.examiner.check()
         except TryLater as error:
             return JSONResponse({"error": str(error)}, 503)
-        return JSONResponse({"model_version": pipeline.model.version})
+        return JSONResponse({"model_version": version})
 
     def show_metrics(request: Request) -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
@@ -123,7 +134,7 @@ async def handle(record: Any, pipeline: Pipeline, metrics: Metrics, received_at:
         try:
             study = read_study(record)
             result = await pipeline.assess(study, received_at, progress) if study else None
-            handled = Handled(("assessed" if result else "repeated") if study else "ignored")
+            handled = Handled((result.outcome if result else "repeated") if study else "ignored")
         except Refused as error:
             handled = Handled("refused", str(error))
         except TryLater as error:
@@ -137,7 +148,7 @@ async def handle(record: Any, pipeline: Pipeline, metrics: Metrics, received_at:
 
 def note(metrics: Metrics, study: Study | None, result: Result | None, progress: Progress, handled: Handled) -> None:
     """Counts a record and writes its one log line, which holds nothing that tells whose X-ray it is."""
-    metrics.studies.labels(handled.outcome, result.label if result else "").inc()
+    metrics.studies.labels(handled.outcome, (result.label if result else None) or "").inc()
     metrics.fetched.inc(progress.fetched_bytes)
     for stage, seconds in progress.stages.items():
         metrics.stages.labels(stage).observe(seconds)
@@ -147,7 +158,7 @@ def note(metrics: Metrics, study: Study | None, result: Result | None, progress:
         "stages": progress.stages,
     }
     if result:
-        fields |= {"label": result.label, "risk": result.risk}
+        fields |= {"label": result.label, "risk": result.risk, "reasons": result.reasons}
     if handled.error:
         fields["error"] = handled.error
     log.log(logging.WARNING if handled.error else logging.INFO, handled.outcome, extra={"fields": fields})

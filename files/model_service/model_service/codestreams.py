@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a compressed image says of itself, read from its markers before any memory is spent on it. Pure, bytes only."""
+"""What a compressed image says of itself, read from its markers before any memory is spent on it; and two JPEGs of
+ours made one. Pure, bytes only."""
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -50,3 +52,30 @@ def jpeg2000_size(data: bytes) -> Declared:
     if not 0 < tiles <= MAX_TILES:
         raise ValueError(f"{tiles} tiles")
     return Declared(right - left, bottom - top, int.from_bytes(data[40:42], "big"))
+
+
+def stacked(top: bytes, bottom: bytes, rows: int) -> bytes:
+    """One gray JPEG: the first `rows` rows of 8 x 8 blocks of `top`, and all of `bottom` below them, coded as they are.
+
+    Both were encoded alike, are as wide, and restart after each row of blocks, so that rows do not depend on the ones
+    above. Restarts are numbered 0 to 7 over and over (ITU-T T.81, B.2.1).
+    """
+    (head, scan), (other_head, other_scan) = scan_of(top), scan_of(bottom)
+    restart = restart_marker(rows - 1)
+    if jpeg_size(top).height > 8 * rows:  # a last row of blocks that is not full
+        scan = scan[: scan.rindex(restart)]
+    below = re.sub(rb"\xff[\xd0-\xd7]", lambda found: restart_marker(found[0][1] - 0xD0 + rows), other_scan)
+    height = struct.pack(">H", 8 * rows + jpeg_size(other_head).height)
+    at = head.index(b"\xff\xc0\0\x0b") + 5  # within the frame header of one component
+    return head[:at] + height + head[at + 2 :] + scan + restart + below + b"\xff\xd9"
+
+
+def scan_of(data: bytes) -> tuple[bytes, bytes]:
+    """A JPEG's header with that of its one scan, and the coded blocks without the end marker."""
+    at = data.index(b"\xff\xda")
+    at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data[:at], data[at:-2]
+
+
+def restart_marker(number: int) -> bytes:
+    return bytes((0xFF, 0xD0 + number % 8))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A study without its patient: what becomes of its file, and under which name it may be kept.
 
-Pictures lose everything but their pixels; DICOM elements go by the policy. Text that is part of the pixels is found by
-`text_boxes`, where the function has such a detector.
+Pictures lose everything but their pixels; DICOM elements go by the policy. Text that is part of the pixels is blackened
+where `text_boxes` finds it, unless the policy says that pixels stay as they are.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from .errors import Refused, TryLater
 from .events import Study
 from .policy import Policy, PolicyError
 from .pseudonyms import Pseudonyms
+from .text import Box
 
 if TYPE_CHECKING:
     from .profile import Profile
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels; the last two are outside
 TextBoxes = Callable[[Image.Image], list[Box]]
 DICOM_TYPE = "application/dicom"
 
@@ -61,6 +61,8 @@ class Deidentifier:
         if xray.dataset is not None:
             data = self.dicom(xray, patient or image, image, boxes, clean)
             return Anonymized(f"{name}.dcm", data, DICOM_TYPE)
+        if xray.kind == "JPEG" and not boxes:
+            return Anonymized(f"{name}.jpeg", xray.jpeg, "image/jpeg")
         key = f"{name}.{'jpeg' if xray.kind == 'JPEG' else 'png'}"
         return Anonymized(key, *images.encode(blackened(xray.gray, boxes), key))
 

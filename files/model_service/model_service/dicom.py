@@ -22,7 +22,6 @@ from pydicom.pixels import apply_modality_lut, apply_voi, get_decoder
 from .codestreams import MAX_SCANS, Declared, jpeg2000_size, jpeg_scans, jpeg_size
 from .errors import Refused
 
-MODALITIES = ("CR", "DX", "RG")
 MAX_HEADER = 4 * 1024**2
 MAX_ELEMENTS = 5000
 PIXEL_DATA = 0x7FE00010
@@ -42,20 +41,15 @@ config.settings.writing_validation_mode = config.IGNORE
 
 
 def read(data: bytes) -> Dataset:
-    """A CR or DX image's elements up to and with its Pixel Data; what follows is left behind. Raises Refused."""
+    """A file's elements up to and with its Pixel Data; what follows is left behind. Raises Refused."""
     if data.startswith(PREAMBLES):
         raise Refused("The file is a DICOM file and another kind of file at once.")
     try:
-        dataset = read_elements(data)
-        modality = str(dataset.get("Modality", ""))
+        return read_elements(data)
     except (Refused, MemoryError):
         raise
     except Exception as error:
         raise damaged(error) from None
-    if modality not in MODALITIES:
-        seen = modality if re.fullmatch(r"[A-Z]{2,8}", modality) else "none"
-        raise Refused(f"Expected a DICOM image of modality {', '.join(MODALITIES)}, got {seen}.")
-    return dataset
 
 
 def damaged(error: Exception) -> Refused:

@@ -5,18 +5,23 @@ The trainer prepares its images with these same functions, so that training and 
 """
 
 import io
+import os
+import struct
+import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from .codestreams import MAX_SCANS, jpeg_scans
+from .codestreams import MAX_SCANS, jpeg_scans, stacked
 from .errors import Refused
 
 SIDE = 224
-MIN_SIDE = 64
+MIN_SIDE, MAX_SIDE = 64, 30_000  # a JPEG ends at 65,500
+MAX_STRIP = 200
 FORMATS = ("JPEG", "PNG", "TIFF")
 EXPECTED = "Expected a JPEG, PNG, TIFF or DICOM image"
 KINDS = (
@@ -31,6 +36,7 @@ KINDS = (
 )
 TIFF_WHITE_IS_ZERO = (262, 0)
 TIFF_TILE_WIDTH, TIFF_TILE_LENGTH = 322, 323
+PNG_BEGIN, PNG_UP = b"\x89PNG\r\n\x1a\n", 2
 
 # Our own check in decode() is stricter than Pillow's and names the limit.
 Image.MAX_IMAGE_PIXELS = None
@@ -45,6 +51,11 @@ class Xray:
     dataset: Any = None
     stored: NDArray[Any] | None = None
 
+    @cached_property
+    def jpeg(self) -> bytes:
+        """Of the gray image; encoded once, for the picture with the finding and for the copy without a patient."""
+        return jpeg(self.gray)
+
 
 def read(data: bytes, max_pixels: int) -> Xray:
     """What a file holds, by its content whatever its name says. Raises Refused; too many pixels are never decoded."""
@@ -55,7 +66,7 @@ def read(data: bytes, max_pixels: int) -> Xray:
 
         dataset = dicom.read(data)
         gray, stored = dicom.gray(dataset, max_pixels)
-        check_smallest(gray.size)
+        check_sides(gray.size)
         return Xray(gray, "DICOM", dataset, stored)
     image = open_image(data, max_pixels)
     kind = str(image.format)
@@ -86,7 +97,7 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
         raise Refused(f"Expected at most {max_pixels} pixels, got {width} x {height} = {width * height}.")
-    check_smallest(image.size)
+    check_sides(image.size)
     if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
         raise Refused("Expected a single image, got an animated PNG.")
     if image.format == "JPEG" and jpeg_scans(data) > MAX_SCANS:
@@ -100,9 +111,11 @@ def kind_of(data: bytes) -> str:
     return next((name for magic, name in KINDS if data.startswith(magic)), "something else")
 
 
-def check_smallest(size: tuple[int, int]) -> None:
+def check_sides(size: tuple[int, int]) -> None:
     if min(size) < MIN_SIDE:
         raise Refused(f"Expected an image of at least {MIN_SIDE} x {MIN_SIDE} pixels, got {size[0]} x {size[1]}.")
+    if max(size) > MAX_SIDE:
+        raise Refused(f"Expected an image of at most {MAX_SIDE} pixels a side, got {size[0]} x {size[1]}.")
 
 
 def check_tiff(image: Any, max_pixels: int) -> None:
@@ -125,7 +138,9 @@ def to_gray(image: Image.Image, inverted: bool = False) -> Image.Image:
 
     `inverted`: their zero is white.
     """
-    if image.mode in ("L", "1", "RGB", "CMYK", "YCbCr", "LA"):
+    if image.mode == "L":
+        return image
+    if image.mode in ("1", "RGB", "CMYK", "YCbCr", "LA"):
         return image.convert("L")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return stretch(np.asarray(image), inverted)
@@ -162,9 +177,19 @@ def model_input(gray: Image.Image) -> NDArray[np.float32]:
     return np.asarray(small, dtype=np.float32)[None, None]
 
 
+def picture_of(xray: Xray, finding: str, key: str) -> tuple[bytes, str]:
+    """(bytes, content type) of the X-ray with the finding, in the format for this key."""
+    if not is_jpeg(key, xray.kind):
+        return encode(draw_finding(xray.gray, finding), key, xray.kind)
+    width, height = xray.gray.size
+    rows = height // 8
+    below = draw_finding(xray.gray.crop((0, 8 * rows, width, height)), finding)
+    return stacked(xray.jpeg, jpeg(below), rows), "image/jpeg"
+
+
 def draw_finding(gray: Image.Image, finding: str) -> Image.Image:
     """The image with the finding in a strip below it, so that no pixel of the X-ray is covered."""
-    strip = max(20, gray.width // 22)
+    strip = max(20, min(gray.width // 22, MAX_STRIP))
     picture = Image.new("L", (gray.width, gray.height + strip))
     picture.paste(gray)
     font = ImageFont.load_default(strip * 0.66)
@@ -172,11 +197,43 @@ def draw_finding(gray: Image.Image, finding: str) -> Image.Image:
     return picture
 
 
+def is_jpeg(key: str, kind: str) -> bool:
+    """Whether what came as this kind is stored as a JPEG: as the key says; else PNG unless it was a JPEG."""
+    name = key.lower()
+    return name.endswith((".jpg", ".jpeg")) or (kind == "JPEG" and not name.endswith(".png"))
+
+
 def encode(picture: Image.Image, key: str, kind: str = "JPEG") -> tuple[bytes, str]:
-    """(bytes, content type): in the format that the key says; where it says none, PNG unless it came as a JPEG."""
-    name, buffer = key.lower(), io.BytesIO()
-    if name.endswith((".jpg", ".jpeg")) or (kind == "JPEG" and not name.endswith(".png")):
-        picture.save(buffer, "JPEG", quality=90)
-        return buffer.getvalue(), "image/jpeg"
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue(), "image/png"
+    """(bytes, content type) of an image of mode L."""
+    if is_jpeg(key, kind):
+        return jpeg(picture), "image/jpeg"
+    return png(np.asarray(picture)), "image/png"
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """By way of a file in memory: Pillow keeps the interpreter's lock while it encodes, unless it is into a file."""
+    with os.fdopen(os.memfd_create("picture"), "w+b") as file:
+        picture.save(file, "JPEG", quality=90, restart_marker_rows=1)
+        file.seek(0)
+        return file.read()
+
+
+def png(levels: NDArray[np.uint8]) -> bytes:
+    """A gray PNG in a third of Pillow's time, and smaller than its fastest.
+
+    Each row is stored as its difference to the one above, which suits X-rays; Pillow tries five filters on every row.
+    Run lengths and Huffman codes only: noise has no repetitions worth a search.
+    """
+    height, width = levels.shape
+    rows = np.empty((height, 1 + width), np.uint8)
+    rows[:, 0] = PNG_UP
+    rows[0, 1:] = levels[0]
+    np.subtract(levels[1:], levels[:-1], out=rows[1:, 1:])
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = packer.compress(rows) + packer.flush()
+    return PNG_BEGIN + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))

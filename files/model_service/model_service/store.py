@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The S3 object store: fetch an X-ray, put what was made of it. The only module that knows botocore.
+"""The S3 object store: fetch an X-ray, put what was made of it. Only this and s3.py know botocore.
 
 Sorts every failure into what trying again can fix (TryLater) and what it cannot (Refused).
 """
 
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from anyio import CapacityLimiter, create_task_group
+from anyio.to_thread import run_sync
+
+from . import s3
 from .errors import Refused, TryLater
 from .events import Study
 from .settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
+
+Object = tuple[str, str, bytes, str]  # bucket, key, data, content type
 
 GONE = {
     "NoSuchKey": "The object no longer exists.",
@@ -36,6 +45,16 @@ class Fetched:
     etag: str | None
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An object as a listing shows it; the eTag without quotes."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
 class Store(Protocol):
     """Its methods block, may be called from several threads, and raise Refused or TryLater."""
 
@@ -48,6 +67,16 @@ class Store(Protocol):
 
     def record(self, bucket: str, key: str, data: bytes, replaced: str | None) -> bool:
         """Stores a record if the one there still has the eTag `replaced`, or, without it, if there is none."""
+
+
+async def put_all(store: Store, objects: Iterable[Object], limiter: CapacityLimiter) -> None:
+    """Stores them at the same time. Raises the first error."""
+    try:
+        async with create_task_group() as tasks:
+            for one in objects:
+                tasks.start_soon(partial(run_sync, store.put, *one, limiter=limiter))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 class S3Store:
@@ -81,7 +110,17 @@ class S3Store:
                 raise Refused(f"Expected an object of at most {limit} bytes, got {size}.")
             return Fetched(body.read(), answer.get("ETag", "").strip('"') or None)
 
-    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+    def download(self, bucket: str, key: str, file: Path) -> None:
+        """An object of any size, into a file."""
+
+        def ask(client: "BaseClient") -> None:
+            with closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body, file.open("wb") as out:
+                for chunk in body.iter_chunks(1024**2):
+                    out.write(chunk)
+
+        self.call("fetch a backup", ask, GONE)
+
+    def put(self, bucket: str, key: str, data: bytes | BinaryIO, content_type: str) -> None:
         asked = {"Bucket": bucket, "Key": key, "Body": data, "ContentType": content_type}
         self.call("store a result", lambda client: client.put_object(**asked), {})
 
@@ -111,6 +150,19 @@ class S3Store:
             return True
 
         return self.call("record a result", ask, {})
+
+    def pages(self, bucket: str, prefix: str = "") -> Iterator[list[Listed]]:
+        """Everything a bucket holds, a thousand objects at a time, by key."""
+        asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        while True:
+            answer = self.call("list a bucket", lambda client, asked=dict(asked): client.list_objects_v2(**asked), {})
+            yield [
+                Listed(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+                for entry in answer.get("Contents", [])
+            ]
+            if not answer.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = answer["NextContinuationToken"]
 
     def call(self, deed: str, request: Any, gone: dict[str, str]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -144,41 +196,23 @@ def sort_answer(deed: str, answer: dict[str, Any], gone: dict[str, str]) -> Refu
 def read_credentials(folder: Path) -> tuple[str, str]:
     """(access key, secret key). Raises SettingsError."""
     try:
-        access, secret = ((folder / name).read_text().strip() for name in ("access_key", "secret_key"))
+        return s3.read_keys(folder)
     except OSError as error:
         raise SettingsError(
             f"RISK_ASSESSMENT_S3_CREDENTIALS: cannot read {error.filename}: {error.strerror}."
         ) from None
-    return access, secret
 
 
 def connect(settings: Settings) -> "BaseClient":
-    from botocore.config import Config
+    """Raises SettingsError."""
     from botocore.handlers import add_expect_header
-    from botocore.session import Session
 
-    access, secret = read_credentials(settings.s3_credentials)
-    authority = settings.s3_credentials / "ca.crt"
-    client = Session().create_client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
-        region_name=settings.s3_region,
-        aws_access_key_id=access,
-        aws_secret_access_key=secret,
-        verify=str(authority) if authority.exists() else None,
-        config=Config(
-            s3={"addressing_style": "path"},
-            signature_version="s3v4",
-            connect_timeout=3,
-            read_timeout=20,
-            # Knative delivers again with a back-off; one quick second try here saves most of these round trips.
-            retries={"mode": "standard", "total_max_attempts": 2},
-            max_pool_connections=settings.transfers,
-            # RGW before 18 refuses the trailing checksums that botocore sends by default.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
+    folder = settings.s3_credentials
+    client = s3.connect(
+        read_credentials(folder), folder / "ca.crt", settings.s3_endpoint, settings.s3_region, settings.transfers,
+        # Knative delivers again with a back-off; one quick second try here saves most of these round trips.
+        retries={"mode": "standard", "total_max_attempts": 2},
+    )  # fmt: skip
     # `Expect: 100-continue` costs a second for each object where a store or a proxy does not answer it.
     client.meta.events.unregister("before-call.s3", add_expect_header)
     return client

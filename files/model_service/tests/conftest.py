@@ -16,8 +16,14 @@ from model_service.app import build_pipeline, create_app  # noqa: E402
 from model_service.settings import Settings  # noqa: E402
 from service_fakes import BINARY, MemoryStore, Server, serving  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
+from tiny_model import tiny_model  # noqa: E402
 
 DATA = Path(os.environ.get("XRAYLAB_DATA", TESTS.parents[3] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    return DATA
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +35,24 @@ def chest_images() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes every picture for a chest X-ray, unless one of its corners is white."""
+    (path := tmp_path_factory.mktemp("model") / "tiny.onnx").write_bytes(tiny_model())
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Settings:
+    """With the original demo's names, under which a test finds what it stored."""
     key = tmp_path_factory.mktemp("pseudonyms") / "key"
     key.write_text("k" * 32 + "\n")
-    return Settings(s3_endpoint="http://store.invalid", max_bytes=32 * 1024**2, pseudonym_key=key)
+    return Settings(
+        s3_endpoint="http://store.invalid",
+        max_bytes=32 * 1024**2,
+        pseudonym_key=key,
+        model=model_file,
+        names="original",
+    )
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def serving() -> Iterator[Server]:
             self.wfile.write(body)
             self.close_connection = True
 
-        do_GET = do_PUT = answer  # noqa: N815
+        do_GET = do_PUT = do_POST = answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

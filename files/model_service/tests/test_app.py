@@ -16,7 +16,7 @@ import pytest
 from dicom_files import radiograph, saved
 from model_service.app import build_pipeline, create_app
 from model_service.events import Study
-from model_service.settings import Settings
+from model_service.settings import MODEL, Settings, SettingsError
 from model_service.store import Fetched
 from service_fakes import BINARY, MemoryStore, encoded, huge_png, picture, record
 from starlette.testclient import TestClient
@@ -29,13 +29,15 @@ def test_one_study_leaves_a_picture_and_a_record(announce: Announce, store: Memo
     store.objects[SOURCE, "ward/a.jpeg"] = encoded(picture())
     assert announce(record("ward/a.jpeg")).status_code == 204
     assert store.objects[PROCESSED, "ward/a-processed.jpeg"].startswith(b"\xff\xd8")
+    assert store.objects[PROCESSED, "ward/a.jpeg-heatmap.png"].startswith(b"\x89PNG")
     told = json.loads(store.objects[PROCESSED, "ward/a-processed.jpeg.json"])
     assert told["study"] == "xray-source/ward/a.jpeg@e1"
-    assert told["processed_key"] == "ward/a-processed.jpeg"
+    assert (told["processed_key"], told["heatmap_key"]) == ("ward/a-processed.jpeg", "ward/a.jpeg-heatmap.png")
+    assert (told["outcome"], told["reasons"]) == ("assessed", [])
     assert told["label"] in ("Pneumonia", "Normal", "Unsure")
     assert 0 <= told["risk"] <= 1
     assert len(told["model_version"]) == 12
-    assert set(told["stages"]) == {"look", "fetch", "decode", "score", "draw", "anonymize", "store"}
+    assert set(told["stages"]) == {"look", "fetch", "decode", "score", "draw", "explain", "anonymize", "store"}
     assert store.content_types[PROCESSED, "ward/a-processed.jpeg.json"] == "application/json"
 
 
@@ -52,6 +54,16 @@ def test_a_dicom_study_leaves_a_png(announce: Announce, store: MemoryStore) -> N
     assert announce(record("ward/a.dcm")).status_code == 204
     assert store.objects[PROCESSED, "ward/a-processed.dcm.png"].startswith(b"\x89PNG")
     assert store.content_types[PROCESSED, "ward/a-processed.dcm.png"] == "image/png"
+
+
+def test_without_its_text_detector_the_function_does_not_start(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    monkeypatch.setattr("model_service.text.PACKAGE", "no_such_package")
+    wanted = Settings(s3_endpoint="http://store.invalid", pseudonym_key=tmp_path / "key", anonymize="all")
+    with pytest.raises(SettingsError, match="Clean Pixel Data cannot look for text: expected models/"):
+        build_pipeline(wanted, store)
 
 
 JPEG = encoded(picture())
@@ -129,7 +141,7 @@ def counted(client: TestClient, outcome: str) -> float:
 def test_the_same_event_many_times_at_once_is_one_study(client: TestClient, store: MemoryStore) -> None:
     store.objects[SOURCE, "a.jpeg"] = encoded(picture())
     assert announce_at_once([client.app], *[record("a.jpeg")] * 10) == [204] * 10
-    assert [bucket for bucket, _ in store.puts] == [PROCESSED, ANONYMIZED, PROCESSED]
+    assert sorted(bucket for bucket, _ in store.puts) == [ANONYMIZED, *[PROCESSED] * 3]
     assert (counted(client, "assessed"), counted(client, "repeated")) == (1, 9)
     before = dict(store.objects)
     assert announce_at_once([client.app], record("a.jpeg"), record("a.jpeg", etag="")) == [204, 204]
@@ -225,17 +237,33 @@ def test_logs_tell_no_key(announce: Announce, store: MemoryStore, caplog: pytest
     assert "Carl" not in told
 
 
-def test_real_chest_images_are_told_apart(announce: Announce, store: MemoryStore, chest_images: list[Path]) -> None:
+def test_real_chest_images_are_told_apart(settings: Settings, store: MemoryStore, chest_images: list[Path]) -> None:
     """Not a measure of quality (the trainer has seen these): proof that decoding and scoring are wired rightly."""
+    client = TestClient(create_app(build_pipeline(replace(settings, model=MODEL), store)))
     chosen = chest_images[:8] + chest_images[-8:]
     for path in chosen:
         store.objects[SOURCE, path.name] = path.read_bytes()
-    assert announce(*(record(path.name) for path in chosen)).status_code == 204
+    event = {"Records": [record(path.name) for path in chosen]}
+    assert client.post("/", headers=BINARY, json=event).status_code == 204
     told = [json.loads(store.objects[PROCESSED, f"{path.stem}-processed.jpeg.json"]) for path in chosen]
     right = [
         (result["risk"] > 0.7) == (path.parent.name == "PNEUMONIA") for result, path in zip(told, chosen, strict=True)
     ]
     assert sum(right) >= 14
+
+
+@pytest.mark.parametrize("grammar", ["original", "pseudonymous"])
+def test_no_name_of_a_copy_tells_the_patient(settings: Settings, store: MemoryStore, grammar: str) -> None:
+    key = "ward/demo_Barbara Campbell_5798_1962-07-16_2016-11-07.jpeg"
+    store.objects[SOURCE, key] = encoded(picture())
+    client = TestClient(create_app(build_pipeline(replace(settings, names=grammar), store)))
+    assert client.post("/", headers=BINARY, json={"Records": [record(key)]}).status_code == 204
+    (copy,) = [name for bucket, name in store.objects if bucket == ANONYMIZED]
+    word = "[a-z2-7]{16}"
+    golden = f"demo_{word}_{word}_1900-01-01_1900-01-01.jpeg"
+    assert re.fullmatch(golden if grammar == "original" else f"{word}-{word}.jpeg", copy)
+    results = " ".join(name for bucket, name in store.objects if bucket == PROCESSED)
+    assert ("Barbara" in results) is (grammar == "original")
 
 
 @pytest.mark.parametrize(("mode", "copies"), [("all", 1), ("unsure", 0), ("none", 0)])

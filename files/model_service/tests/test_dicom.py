@@ -103,7 +103,6 @@ def test_a_tiff_in_the_preamble_does_not_matter() -> None:
 
 HUGE = {"Rows": 60_000, "Columns": 60_000}
 REFUSED = {
-    "a US": (radiograph(Modality="US"), "modality CR, DX, RG, got US"),
     "frames": (radiograph(NumberOfFrames=20), "single image, got a DICOM file of 20 frames"),
     "no pixels": (radiograph(PixelData=None), "Pixel Data in the first"),
     "3600 MP": (radiograph(**HUGE), "at most 40000000 pixels, got 60000 x 60000"),

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import io
 import struct
 import tracemalloc
 
@@ -164,3 +165,33 @@ def test_encodes_as_the_key_says(key: str, came_as: str, content_type: str) -> N
     data, told = images.encode(picture(), key, came_as)
     assert told == content_type
     assert images.read(data, LIMIT).kind == told.removeprefix("image/").upper()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 130), (1, 1)])
+@pytest.mark.parametrize("spread", [0, 40, 255])
+def test_a_png_holds_every_pixel(size: tuple[int, int], spread: int) -> None:
+    levels = np.random.default_rng(0).integers(0, spread + 1, size, dtype=np.uint8)
+    with Image.open(io.BytesIO(images.png(levels))) as read:
+        assert read.mode == "L"
+        assert np.array_equal(np.asarray(read), levels)
+    assert images.png(levels) == images.png(levels), "the same study must give the same object"
+
+
+@pytest.mark.parametrize("height", [64, 65, 71, 72, 127, 128, 130])
+def test_a_jpeg_with_the_finding_is_put_together_from_encoded_rows(height: int) -> None:
+    xray = images.read(encoded(picture(440, height)), LIMIT)
+    data, _ = images.picture_of(xray, "Unsure   risk 0.70", "a.jpeg")
+    with Image.open(io.BytesIO(data)) as read:
+        put_together = np.asarray(read)
+    at_once = Image.open(io.BytesIO(images.jpeg(images.draw_finding(xray.gray, "Unsure   risk 0.70"))))
+    assert np.array_equal(put_together, np.asarray(at_once))
+
+
+def test_a_picture_of_any_shape_is_not_too_large_to_draw() -> None:
+    for size in ((images.MAX_SIDE, 64), (64, images.MAX_SIDE)):
+        xray = images.read(encoded(Image.new("L", size), "PNG"), LIMIT)
+        for key in ("a.jpeg", "a.png"):
+            with Image.open(io.BytesIO(images.picture_of(xray, "Rejected", key)[0])) as drawn:
+                assert drawn.height - size[1] in (20, images.MAX_STRIP)
+    with pytest.raises(Refused, match="at most 30000 pixels a side, got 64 x 30001"):
+        images.read(encoded(Image.new("L", (64, images.MAX_SIDE + 1)), "PNG"), LIMIT)

@@ -46,18 +46,20 @@ def test_wrong_settings_end_it_with_a_sentence() -> None:
     assert "RISK_ASSESSMENT_S3_CREDENTIALS: cannot read /nowhere/access_key" in json.loads(output)["message"]
 
 
-def test_a_study_that_was_taken_is_finished_before_the_end(server: Server, tmp_path: Path) -> None:
+def test_a_study_that_was_taken_is_finished_before_the_end(server: Server, tmp_path: Path, model_file: Path) -> None:
     for name in ("access_key", "secret_key", "key"):
         (tmp_path / name).write_text("x" * 32)
     url = f"http://127.0.0.1:{(port := free_port())}"
-    process = start(s3_endpoint=server.url, s3_credentials=tmp_path, pseudonym_key=tmp_path / "key", port=port)
+    files = {"s3_credentials": tmp_path, "pseudonym_key": tmp_path / "key", "model": model_file}
+    process = start(s3_endpoint=server.url, port=port, **files)
     try:
         wait_ready(url)
         server.body, server.seconds = encoded(picture()), 1.0
         answers: list[int] = []
 
         def announce() -> None:
-            answers.append(httpx.post(url, headers=BINARY, json={"Records": [record("a.jpeg", etag="e1")]}).status_code)
+            event = {"Records": [record("a.jpeg", etag="e1")]}
+            answers.append(httpx.post(url, headers=BINARY, json=event, timeout=60).status_code)
 
         sender = threading.Thread(target=announce)
         sender.start()
@@ -65,9 +67,9 @@ def test_a_study_that_was_taken_is_finished_before_the_end(server: Server, tmp_p
             time.sleep(0.02)
         server.seconds, server.body = 0.3, b""
         process.send_signal(signal.SIGTERM)
-        sender.join(timeout=30)
+        sender.join(timeout=60)
         assert process.wait(timeout=30) == 0
     finally:
         process.kill()
     assert answers == [204]
-    assert [method for method, *_ in server.asked] == ["GET", "GET", "PUT", "PUT", "PUT"]
+    assert [method for method, *_ in server.asked] == ["GET", "GET", *["PUT"] * 4]

@@ -24,6 +24,7 @@ class Sample:
     pneumonia: int
     patient: str
     dataset: str
+    subtype: str = ""
 
     @property
     def family(self) -> str:
@@ -31,9 +32,18 @@ class Sample:
         return self.patient.partition("-")[0]
 
     @property
-    def in_a_third(self) -> bool:
-        """True for one in three patients, always the same ones."""
-        return hashlib.sha256(self.patient.encode()).digest()[0] % 3 == 0
+    def adult(self) -> bool:
+        return self.dataset not in TRAINED_ON
+
+    @property
+    def held_out(self) -> bool:
+        """True for about one patient in seven: never trained on, so that figures and calibration are of the unseen."""
+        return hashlib.sha256(f"held out {self.patient}".encode()).digest()[0] < 38
+
+    @property
+    def in_a_half(self) -> bool:
+        """True for one in two patients, always the same ones."""
+        return hashlib.sha256(self.patient.encode()).digest()[0] % 2 == 0
 
 
 def read_samples(folder: Path) -> list[Sample]:
@@ -51,6 +61,7 @@ def read_samples(folder: Path) -> list[Sample]:
             pneumonia=LABELS.index(row["label"]),
             patient=row["patient"] or row["sha256"],
             dataset=row["dataset"],
+            subtype=row.get("subtype", ""),
         )
         for row in reversed(unique.values())
     ]

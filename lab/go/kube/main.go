@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +49,12 @@ func main() {
 			util.CheckErr(err)
 		}
 	case servers[name] != nil:
+		// The kubelet's cAdvisor names containers by what containerd says, and the kubelet has no flag any more for where that is.
+		if address := os.Getenv("CONTAINERD_ADDRESS"); address != "" && name == "kubelet" {
+			if err := flag.Set("containerd", address); err != nil {
+				panic(err)
+			}
+		}
 		os.Exit(cli.Run(servers[name]()))
 	default:
 		fmt.Fprintf(os.Stderr, "kube: there is no component %q: expected etcd, kubectl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet or kube-proxy\n", name)

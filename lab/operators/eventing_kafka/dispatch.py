@@ -13,9 +13,9 @@ import signal
 from pathlib import Path
 
 from aiohttp import web
+from strimzi.metrics import Metrics
 
 from .dispatcher import SourceConsumer
-from .metrics import Metrics
 from .sender import Sender
 from .settings import CREDENTIALS, Settings, read_auth
 

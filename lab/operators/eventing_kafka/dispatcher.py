@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from strimzi.metrics import Metrics
 
 from .cloudevents import Record, from_record
 from .connection import Auth
-from .metrics import Metrics
 from .offsets import Progress
 from .sender import DROPPED, Sender
 from .settings import Settings

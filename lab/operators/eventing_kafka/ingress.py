@@ -18,11 +18,11 @@ from typing import Any
 from aiohttp import web
 from confluent_kafka import KafkaException
 from strimzi.kube import Api, ApiError
+from strimzi.metrics import Metrics
 
 from . import connection
 from .cloudevents import NotACloudEvent, from_http, record_of
 from .connection import Auth, BadSecret
-from .metrics import Metrics
 from .producers import NotDelivered, SinkProducer
 from .sinks import SINKS, sink_secret
 

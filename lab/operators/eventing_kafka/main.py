@@ -15,6 +15,7 @@ from typing import Any
 import kopf
 from strimzi.kube import Api
 from strimzi.store import Store
+from strimzi.watching import watch_quietly
 from strimzi.work import WorkQueue, retry_delay
 
 from . import sinks
@@ -64,13 +65,8 @@ class Controller:
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
-    """Quiet, no events, long watches; the queue's task lives in kopf's loop."""
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.watching.server_timeout = 600
-    settings.watching.client_timeout = 660
-    for name in ("kopf", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """The queue's task lives in kopf's loop."""
+    watch_quietly(settings)
     memo.controller = Controller()
     log.warning("watching KafkaSources and KafkaSinks in all namespaces")
 

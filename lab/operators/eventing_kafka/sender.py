@@ -8,11 +8,11 @@ import logging
 from dataclasses import dataclass
 
 import aiohttp
+from strimzi.metrics import Metrics
 
 from . import delivery
 from .cloudevents import Event, error_extensions, http_headers
 from .delivery import Policy
-from .metrics import Metrics
 
 log = logging.getLogger(__name__)
 DELIVERED, DEAD_LETTERED, DROPPED = "delivered", "dead_lettered", "dropped"

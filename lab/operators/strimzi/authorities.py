@@ -55,6 +55,18 @@ class Authorities:
             await self._write(name, {"cluster-operator.crt": pair.certificate, "cluster-operator.key": pair.key})
         return Credentials(ca.certificate, pair.certificate, pair.key)
 
+    async def exporter(self, ca: pki.Pair) -> str:
+        """The Secret of the exporter's certificate, subject CN=<cluster>-kafka-exporter; answers its hash."""
+        name = self._cluster.exporter
+        kept = await self._read(f"{name}-certs")
+        pair = pki.Pair(kept.get("kafka-exporter.crt", b""), kept.get("kafka-exporter.key", b""))
+        if not pair.certificate or not pki.serves(pair, ca, []):
+            pair = pki.issue(ca, name, [])
+        data = {"ca.crt": ca.certificate, "kafka-exporter.crt": pair.certificate, "kafka-exporter.key": pair.key}
+        if data != kept:
+            await self._write(f"{name}-certs", data)
+        return pki.fingerprint(*data.values())
+
     async def brokers(self, pool: Pool, hosts: dict[str, list[str]], ca: pki.Pair, clients: pki.Pair) -> str:
         """The pool's Secret of keystores (<pod>.pem) and authorities; answers a hash of what clients can see of it."""
         name = f"{self._cluster.workload(pool)}-certs"

@@ -10,7 +10,9 @@ from .topology import CONTROL_PORT, REPLICATION_PORT, Cluster, Listener, Node, V
 
 CERTS, DATA = "/etc/kafka/certs", "/var/lib/kafka"
 CONTROL, REPLICATION = f"CONTROLPLANE-{CONTROL_PORT}", f"REPLICATION-{REPLICATION_PORT}"
-SUPER_USERS = "User:CN={name}-kafka,O=io.strimzi;User:CN=cluster-operator,O=io.strimzi"
+SUPER_USERS = ";".join(
+    f"User:CN={user},O=io.strimzi" for user in ("{name}-kafka", "cluster-operator", "{name}-kafka-exporter")
+)
 # The operator owns these, as Strimzi's does.
 FORBIDDEN = (
     "listeners", "advertised.", "broker.", "listener.", "host.name", "port", "inter.broker.listener.name", "sasl.",

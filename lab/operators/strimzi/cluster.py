@@ -89,8 +89,8 @@ def pod_trouble(pods: list[Body]) -> str:
 class Clusters:
     """Reconciles Kafka resources and keeps their admin connections."""
 
-    def __init__(self, api: Api, store: Store, image: str) -> None:
-        self._api, self._store, self._image = api, store, image
+    def __init__(self, api: Api, store: Store, image: str, exporter_image: str) -> None:
+        self._api, self._store, self._image, self._exporter_image = api, store, image, exporter_image
         self._admins: dict[tuple[str, str], Admin] = {}
         self._up: set[tuple[str, str]] = set()
 
@@ -140,6 +140,9 @@ class Clusters:
             hashes = {"strimzi.io/broker-config": manifests.digest(files), "strimzi.io/server-cert-hash": certificates}
             body = manifests.workload(cluster, pool, self._image, cluster_id, hashes, owners)
             workloads.append(await self._api.apply(body))
+        if cluster.has_exporter:
+            body = manifests.exporter(cluster, self._exporter_image, await authorities.exporter(ca), owners)
+            workloads.append(await self._api.apply(body))
         await self._remove_leftovers(cluster, services)
         text = ca.certificate.decode()
         listeners = addresses.listener_status(cluster, ports, nodes, text)
@@ -165,10 +168,11 @@ class Clusters:
         return status["clusterId"]
 
     async def _remove_leftovers(self, cluster: Cluster, services: list[Body]) -> None:
-        """Deletes workloads of pools and services of listeners that are no longer asked for."""
+        """Deletes pools' workloads, listeners' services and the exporter when they are no longer asked for."""
         ours = f"{CLUSTER_LABEL}={cluster.name},app.kubernetes.io/managed-by=strimzi-cluster-operator"
         wanted = {s["metadata"]["name"] for s in services} | {cluster.workload(p) for p in cluster.pools}
-        for api_version, plural in (("v1", "services"), ("apps/v1", "statefulsets")):
+        wanted |= {cluster.exporter} if cluster.has_exporter else set()
+        for api_version, plural in (("v1", "services"), ("apps/v1", "statefulsets"), ("apps/v1", "deployments")):
             for body in await self._api.list(path_of(api_version, plural, cluster.namespace), ours):
                 if body["metadata"]["name"] not in wanted:
                     await self._api.delete(path_of(api_version, plural, cluster.namespace, body["metadata"]["name"]))

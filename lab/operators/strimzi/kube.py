@@ -14,6 +14,9 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PLURALS = {
     "ConfigMap": "configmaps",
     "Deployment": "deployments",
+    "Grafana": "grafanas",
+    "GrafanaDashboard": "grafanadashboards",
+    "GrafanaDatasource": "grafanadatasources",
     "Kafka": "kafkas",
     "KafkaNodePool": "kafkanodepools",
     "KafkaSink": "kafkasinks",
@@ -24,6 +27,7 @@ PLURALS = {
     "Pod": "pods",
     "Secret": "secrets",
     "Service": "services",
+    "ServiceAccount": "serviceaccounts",
     "StatefulSet": "statefulsets",
 }
 MERGE_PATCH, APPLY_PATCH = "application/merge-patch+json", "application/apply-patch+yaml"

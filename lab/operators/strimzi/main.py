@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operator's process: `kopf run -A -m strimzi.main`. Watches, queues, and looks at everything again once a minute.
 
-Environment: KAFKA_IMAGE (the broker's image), RESYNC_SECONDS (60).
+Environment: KAFKA_IMAGE (the broker's image), EXPORTER_IMAGE (this one), RESYNC_SECONDS (60).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import kopf
 from .cluster import Clusters
 from .entities import Entities
 from .kube import Api
+from .manifests import MANAGED_BY
 from .store import Store, cluster_of
+from .watching import watch_quietly
 from .work import WorkQueue
 
 GROUP = "kafka.strimzi.io"
@@ -29,7 +31,7 @@ class Operator:
 
     def __init__(self) -> None:
         self.api, self.store = Api.in_cluster("strimzi-cluster-operator"), Store()
-        self.clusters = Clusters(self.api, self.store, os.environ["KAFKA_IMAGE"])
+        self.clusters = Clusters(self.api, self.store, os.environ["KAFKA_IMAGE"], os.environ["EXPORTER_IMAGE"])
         self.entities = Entities(self.api, self.store, self.clusters)
         self.queue: WorkQueue[Key] = WorkQueue(self.reconcile)
         self.tasks = [asyncio.create_task(self.queue.run()), asyncio.create_task(self.resync())]
@@ -82,13 +84,8 @@ class Operator:
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
-    """Quiet, no events, long watches; the queue's tasks live in kopf's loop."""
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.watching.server_timeout = 600
-    settings.watching.client_timeout = 660
-    for name in ("kopf", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """The queue's tasks live in kopf's loop."""
+    watch_quietly(settings)
     memo.operator = Operator()
     log.warning("watching %s in all namespaces", GROUP)
 
@@ -110,7 +107,8 @@ async def strimzi_event(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> None
     memo.operator.saw(event["type"] == "DELETED", event["object"])
 
 
-@kopf.on.event("apps", "v1", "statefulsets", labels={"app.kubernetes.io/managed-by": "strimzi-cluster-operator"})
+@kopf.on.event("apps", "v1", "statefulsets", labels=MANAGED_BY)
+@kopf.on.event("apps", "v1", "deployments", labels=MANAGED_BY)
 async def workload_event(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> None:
     """A workload of ours moved: its cluster may have become ready, or may be no longer."""
     meta = event["object"]["metadata"]

@@ -14,6 +14,7 @@ from .topology import CLUSTER_LABEL, CONTROL_PORT, POOL_LABEL, REPLICATION_PORT,
 Manifest = dict[str, Any]
 CONFIG = "/etc/kafka/config"
 LISTENER_LABEL = "strimzi.io/listener-name"
+EXPORTER_CERTS, EXPORTER_PORT = "/etc/kafka-exporter", 9404
 MANAGED_BY = {"app.kubernetes.io/managed-by": "strimzi-cluster-operator"}
 
 
@@ -223,6 +224,61 @@ def _container(cluster: Cluster, pool: Pool, image: str, cluster_id: str) -> Man
             "capabilities": {"drop": ["ALL"]},
         },
         "volumeMounts": mounts,
+    }
+
+
+def exporter(cluster: Cluster, image: str, certificate: str, owners: list[Manifest]) -> Manifest:
+    """The Deployment of spec.kafkaExporter, its pods labelled and its port named as Strimzi's PodMonitors want them."""
+    name = cluster.exporter
+    tags = labels(cluster) | {"strimzi.io/name": name, "app.kubernetes.io/name": "kafka-exporter"}
+    chosen = {CLUSTER_LABEL: cluster.name, "strimzi.io/name": name}
+    pod = {
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [_exporter_container(cluster, image)],
+        "volumes": [{"name": "certs", "secret": {"secretName": f"{name}-certs"}}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": meta(cluster, name, owners, tags),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": chosen},
+            "template": {
+                "metadata": {"labels": tags, "annotations": {"strimzi.io/server-cert-hash": certificate}},
+                "spec": pod,
+            },
+        },
+    }
+
+
+def _exporter_container(cluster: Cluster, image: str) -> Manifest:
+    spec = cluster.spec["kafkaExporter"]
+    env = {
+        "BOOTSTRAP": f"{cluster.bootstrap}.{cluster.namespace}.svc:{REPLICATION_PORT}",
+        "TOPIC_REGEX": spec.get("topicRegex", ".*"),
+        "TOPIC_EXCLUDE_REGEX": spec.get("topicExcludeRegex", ""),
+        "GROUP_REGEX": spec.get("groupRegex", ".*"),
+        "GROUP_EXCLUDE_REGEX": spec.get("groupExcludeRegex", ""),
+    }
+    return {
+        "name": cluster.exporter,
+        "image": image,
+        "command": ["python3", "-m", "strimzi.exporter"],
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "ports": [{"name": "tcp-prometheus", "containerPort": EXPORTER_PORT}],
+        "resources": spec.get("resources")
+        or {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "tcp-prometheus"}, "periodSeconds": 5},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "certs", "mountPath": EXPORTER_CERTS, "readOnly": True}],
     }
 
 

@@ -94,6 +94,14 @@ class Cluster:
     def brokers(self) -> str:
         return f"{self.name}-kafka-brokers"
 
+    @property
+    def exporter(self) -> str:
+        return f"{self.name}-kafka-exporter"
+
+    @property
+    def has_exporter(self) -> bool:
+        return self.spec.get("kafkaExporter") is not None
+
     def external_bootstrap(self, listener: Listener) -> str:
         return f"{self.name}-kafka-{listener.name}-bootstrap"
 

@@ -100,6 +100,15 @@ def test_a_product_is_built_once_and_whole(lab):
     assert folder.stat().st_mtime_ns == made
 
 
+def test_a_product_on_demand_is_built_only_when_it_is_named(lab):
+    lab.script("a", "true\n")
+    lab.script("b", "# only when named\ntrue\n")
+    assert lab.main([]) == 0
+    assert [p.name for p in lab.order(lab.products()) if p.built] == ["a"]
+    assert lab.main(["b"]) == 0
+    assert [p.name for p in lab.order(lab.products()) if p.built] == ["a", "b"]
+
+
 def test_a_failed_script_leaves_no_product_and_shows_its_log(lab):
     lab.script("a", 'echo the cause >&2\necho half >"$1/file"\nfalse\n')
     ordered = lab.order(lab.products())

@@ -8,13 +8,13 @@ from eventing_kafka import delivery
 from eventing_kafka.connection import Auth, BadSecret, Reference, from_net, from_secret, net_references
 from eventing_kafka.delivery import Policy
 from eventing_kafka.manifests import deployment_name, dispatcher, selector
-from eventing_kafka.metrics import Metrics
 from eventing_kafka.offsets import Progress
 from eventing_kafka.resolve import address
 from eventing_kafka.settings import Settings
 from eventing_kafka.sources import available, build_settings
 from eventing_kafka.status import living_set, ready
 from strimzi.conditions import condition
+from strimzi.metrics import Metrics
 from strimzi.work import retry_delay
 
 

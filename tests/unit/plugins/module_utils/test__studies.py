@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _studies as studies
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._studies import Record, StudyError, Upload
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._studies import StudyError, Upload
 
 RESULT = {
     "study": "xray-source/a.jpeg@e1", "bucket": "xray-source", "key": "a.jpeg", "etag": "e1", "outcome": "assessed",
@@ -50,7 +50,13 @@ def test_two_files_may_not_become_one_object():
 def test_a_record_is_read():
     record = studies.read_record(json.dumps(RESULT).encode(), "a-processed.jpeg.json", "2026-11-24T12:00:00.000Z")
     assert record.study == ("xray-source", "a.jpeg", "e1")
-    assert (record.label, record.risk) == ("Pneumonia", 0.93)
+    assert (record.outcome, record.label, record.risk, record.reasons) == ("assessed", "Pneumonia", 0.93, ())
+
+
+def test_a_record_of_what_was_rejected_is_read():
+    entry = {**RESULT, "outcome": "rejected", "label": None, "risk": None, "reasons": ["It is a leg."]}
+    record = studies.read_record(json.dumps(entry).encode(), "x.json", "")
+    assert (record.outcome, record.label, record.risk, record.reasons) == ("rejected", None, None, ("It is a leg.",))
 
 
 @pytest.mark.parametrize(
@@ -72,28 +78,23 @@ def test_seconds_are_those_between_two_times_of_the_store(earlier, later, second
     assert studies.seconds_between(earlier, later) == seconds
 
 
-def test_a_study_that_two_objects_record_is_a_duplicate():
-    def record(written, etag="e1"):
-        return Record("b", "a.jpeg", etag, "Normal", 0.1, written, "")
-
-    once_more = [record("a.json"), record("a.json"), record("b.json", "e2")]
-    assert studies.duplicates(once_more) == []
-    assert studies.duplicates([*once_more, record("copy.json")]) == [
-        {"key": "a.jpeg", "etag": "e1", "records": ["a.json", "copy.json"]}
-    ]
-
-
 def test_the_summary_counts_outcomes():
     rows = [studies.row("a", "assessed"), studies.row("b", "timeout"), studies.row("c", "assessed")]
     assert studies.summary(rows) == {"assessed": 2, "timeout": 1}
 
 
+@pytest.mark.parametrize("secret", [None, "s" * 32, "s" * 64 + "\n"])
 @pytest.mark.parametrize(
-    "key", ["a.jpeg", "ward 3/a.b.jpeg", "noending", ".hidden", "x/.hidden", "é'\".PNG", "a.dcm", "b.TIFF"]
+    "key",
+    ["a.jpeg", "ward 3/a.b.jpeg", "noending", ".hidden", "x/.hidden", "é'\".PNG", "a.dcm", "b.TIFF", "d.jpeg/Barbara"],
 )
-def test_the_record_is_looked_for_where_the_function_puts_it(key, monkeypatch):
+def test_the_record_is_looked_for_where_the_function_puts_it(key, secret, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[4] / "files/model_service")
     from model_service.events import Study
-    from model_service.results import processed_key
+    from model_service.names import Names
+    from model_service.pseudonyms import Pseudonyms
 
-    assert studies.record_key(key) == f"{processed_key(Study('b', key))}.json"
+    (tmp_path / "key").write_text(secret or "s" * 32)
+    grammar = "pseudonymous" if secret else "original"
+    place = Names(Pseudonyms(tmp_path / "key"), grammar, "-processed", "-anonymized").place(Study("b", key))
+    assert studies.record_key("b", key, secret) == place.record

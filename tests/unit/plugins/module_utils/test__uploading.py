@@ -15,6 +15,7 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._rgw imp
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._studies import StudyError, Upload
 
 JPEG = b"\xff\xd8\xff\xe0 x-ray"
+SECRET = "k" * 32
 
 
 class Store:
@@ -41,9 +42,9 @@ class Store:
     def list_objects(self, bucket, prefix=""):
         return {key: stored for key, (stored, _data) in self.buckets.get(bucket, {}).items() if key.startswith(prefix)}
 
-    def record(self, key, etag, written=None, label="Normal"):
-        result = {"bucket": "src", "key": key, "etag": etag, "label": label, "risk": 0.1}
-        self.put_object("out", written or studies.record_key(key), json.dumps(result).encode(), "application/json")
+    def record(self, key, etag, **changes):
+        result = {"bucket": "src", "key": key, "etag": etag, "label": "Normal", "risk": 0.1, **changes}
+        self.put_object("out", studies.record_key("src", key, SECRET), json.dumps(result).encode(), "application/json")
 
 
 @pytest.fixture
@@ -76,6 +77,20 @@ def test_what_cannot_be_uploaded_is_said_before_anything_is(folder, given, files
         uploading.find_uploads(given and str(folder / given), files, "")
 
 
+def test_how_far_it_is_can_be_read_meanwhile(uploads, tmp_path):
+    store, told, path = Store(), [], tmp_path / "progress"
+
+    def look_away(_seconds: float) -> None:
+        told.append(path.read_text())
+        store.record(f"{len(told)}.jpg", etag(len(told)))
+
+    sent = uploading.upload(store, "src", uploads, 2, 0)
+    store.record("0.jpg", etag(0))
+    results = uploading.Results(store, "out", SECRET, 4)
+    uploading.follow(sent, results, None, 5, 0, sleep=look_away, progress_file=str(path))
+    assert [*told, path.read_text()] == ["1 3", "2 3", "3 3"]
+
+
 def test_a_folder_without_images_is_an_error(tmp_path):
     with pytest.raises(StudyError, match="Found no image below"):
         uploading.find_uploads(str(tmp_path), [], "")
@@ -83,7 +98,7 @@ def test_a_folder_without_images_is_an_error(tmp_path):
 
 def run(store, uploads, act, timeout=0.0, letters=None):
     """Uploads, lets `act` do what a facility would, and follows."""
-    results = uploading.Results(store, "out", "", 4)
+    results = uploading.Results(store, "out", SECRET, 4)
     sent = uploading.upload(store, "src", uploads, 2, 0)
     act(sent)
     outcome = uploading.follow(sent, results, letters, timeout, 0, sleep=lambda _seconds: None)
@@ -125,12 +140,23 @@ def test_each_study_has_its_outcome(uploads):
     assert 1 <= rows[0]["seconds"] <= 3
 
 
+def test_what_was_rejected_says_why(uploads):
+    def reject(_sent):
+        store.record("0.jpg", etag(0), outcome="rejected", label=None, risk=None, reasons=["This is a leg."])
+
+    store = Store()
+    rows, _outcome = run(store, uploads[:1], reject)
+    assert [(row["outcome"], row["label"], row["risk"], row["reason"]) for row in rows] == [
+        ("rejected", None, None, "This is a leg.")
+    ]
+
+
 def test_the_same_xray_stored_again_is_the_study_recorded_before(uploads):
     store = Store()
     store.record("0.jpg", etag(0), label="Pneumonia")
     rows, _outcome = run(store, uploads[:1], lambda _sent: None)
     assert [(row["outcome"], row["label"], row["reason"]) for row in rows] == [
-        ("assessed", "Pneumonia", "recorded before")
+        ("assessed", "Pneumonia", "Recorded before.")
     ]
     assert rows[0]["seconds"] == 0
 
@@ -145,15 +171,16 @@ def test_records_of_other_contents_do_not_count(uploads):
 def test_a_record_that_is_written_again_counts(uploads):
     store = Store()
     store.record("0.jpg", etag(0))
-    rows, outcome = run(store, uploads[:1], lambda _sent: store.record("0.jpg", etag(0)))
+    rows, _outcome = run(store, uploads[:1], lambda _sent: store.record("0.jpg", etag(0)))
     assert [(row["outcome"], row["reason"]) for row in rows] == [("assessed", "")]
-    assert studies.duplicates(outcome.seen) == []
 
 
 def test_a_record_that_is_gone_by_the_time_it_is_read_is_left_out(uploads):
     store = Store()
-    store.buckets["out"] = {}
-    assert uploading.Results(store, "out", "", 1).read(Stored("gone.json", "e", "t")) is None
+    store.record("0.jpg", etag(0))
+    store.list_objects, listed = lambda bucket, prefix="": found, store.list_objects("out")
+    found, store.buckets["out"] = listed, {}
+    assert uploading.Results(store, "out", SECRET, 1).read(("src", "0.jpg", etag(0))) is None
 
 
 def test_failed_uploads_are_told_and_do_not_stop_the_others(uploads):

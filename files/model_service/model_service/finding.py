@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a gray image to a finding: quality gate, score, label. The service and the two commands share it."""
+
+from dataclasses import dataclass
+
+from . import images
+from .model import Model, Scores, Thresholds
+from .quality import reasons_of_modality, reasons_of_pixels, reasons_of_views
+from .settings import FindingSettings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`label` is None for what is rejected; `reasons` says why. Without scores, less sufficed for that."""
+
+    label: str | None
+    scores: Scores | None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        return "rejected" if self.reasons else "assessed"
+
+    @property
+    def risk(self) -> float | None:
+        return self.scores.risk if self.scores and not self.reasons else None
+
+
+@dataclass(frozen=True)
+class Finder:
+    """May be called from several threads at once."""
+
+    model: Model
+    thresholds: Thresholds
+    view_threshold: float
+
+    def find(self, xray: images.Xray) -> Finding:
+        modality = () if xray.dataset is None else reasons_of_modality(str(xray.dataset.get("Modality", "")))
+        pixels = images.model_input(xray.gray)
+        if reasons := modality or reasons_of_pixels(pixels):
+            return Finding(None, None, reasons)
+        scores = self.model.scores(pixels)
+        if reasons := reasons_of_views(scores.views, self.view_threshold):
+            return Finding(None, scores, reasons)
+        return Finding(self.thresholds.label(scores.risk), scores)
+
+
+def build_finder(settings: FindingSettings) -> Finder:
+    """Raises ModelError."""
+    model = Model(settings.model, settings.model_threads)
+    threshold = model.view_threshold if settings.view_threshold is None else settings.view_threshold
+    return Finder(model, Thresholds(settings.threshold_pneumonia, settings.threshold_normal), threshold)
