@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
-# DNS, the storage class, the ingress, and the operators that an OpenShift cluster would get from OperatorHub.
+# DNS, the storage class, the ingress, monitoring, and OLM with the catalogs that an OpenShift cluster has from the start.
 
 operators_up() {
   # CRDs first and all at once; what follows needs them.
-  apply "$PRODUCT_STRIMZI_CRDS" -f "$PRODUCT_EVENTING_KAFKA_CRDS" -f "$PRODUCT_PROMETHEUS_STACK/crds" -f "$PRODUCT_GRAFANA_CRDS"
-  kubectl wait --for=condition=Established -f "$PRODUCT_PROMETHEUS_STACK/crds" --timeout=60s
+  apply "$PRODUCT_PROMETHEUS_STACK/crds" -f "$PRODUCT_OLM/crds"
+  kubectl wait --for=condition=Established -f "$PRODUCT_PROMETHEUS_STACK/crds" -f "$PRODUCT_OLM/crds" --timeout=60s
   local file
-  for file in "$LAB_DIR"/manifests/*.yaml; do
-    case ${file##*/} in knative.yaml) ;; *) fill "$file" | apply - ;; esac
-  done
-  fill "$PRODUCT_KNATIVE_OPERATOR/operator.yaml" | apply -
-  operators_ready kube-system local-path-storage traefik strimzi eventing-kafka grafana knative-operator monitoring
+  for file in "$LAB_DIR"/manifests/*.yaml; do fill "$file" | apply -; done
+  operators_catalog redhat-operators
+  operators_catalog community-operators
+  # What an inventory has to tell Knative's operator here.
+  fill "$LAB_DIR/conf/knative.yml.in" | put "$LAB_HOME/knative.yml"
+  operators_ready kube-system local-path-storage traefik monitoring openshift-operator-lifecycle-manager openshift-marketplace
   kubectl -n monitoring wait --for=condition=Available prometheus/cluster --timeout=180s
+  kubectl -n openshift-marketplace wait --for=jsonpath='{.status.connectionState.lastObservedState}'=READY \
+    catalogsource/redhat-operators catalogsource/community-operators --timeout=120s
+}
+
+# operators_catalog SOURCE: serves the bundles of catalog/SOURCE as the catalog of that name.
+operators_catalog() {
+  local bundles=$RUN/bundles/$1 out=$LAB_HOME/catalogs/$1 file
+  rm -rf "$bundles"
+  mkdir -p "$bundles"
+  for file in "$LAB_DIR/catalog/$1"/*.yaml; do fill "$file" >"$bundles/${file##*/}"; done
+  "$(<"$PRODUCT_VENV/bin")/python" "$LAB_DIR/catalog/catalog.py" "$bundles" "$out" "$PRODUCT_STRIMZI_CRDS" \
+    "$PRODUCT_EVENTING_KAFKA_CRDS" "$PRODUCT_GRAFANA_CRDS" "$PRODUCT_KNATIVE_OPERATOR/crds" "$LAB_DIR/catalog/crds"
+  fill "$LAB_DIR/catalog/source.yaml" | sed "s#@SOURCE@#$1#g; s#@CONTENT@#$(sha256sum <"$out/catalog.json" | cut -c1-12)#" | apply -
 }
 
 # operators_ready NAMESPACE...: every Deployment there is rolled out.

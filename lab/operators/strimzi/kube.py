@@ -23,6 +23,7 @@ PLURALS = {
     "KafkaSource": "kafkasources",
     "KafkaTopic": "kafkatopics",
     "KafkaUser": "kafkausers",
+    "KnativeKafka": "knativekafkas",
     "Node": "nodes",
     "Pod": "pods",
     "Secret": "secrets",

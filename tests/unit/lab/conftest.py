@@ -5,4 +5,4 @@ import sys
 from pathlib import Path
 
 LAB = Path(__file__).parents[3] / "lab"
-sys.path[:0] = [str(LAB), str(LAB / "operators"), str(Path(__file__).parent)]
+sys.path[:0] = [str(LAB), str(LAB / "operators"), str(LAB / "catalog"), str(Path(__file__).parent)]
