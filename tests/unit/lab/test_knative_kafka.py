@@ -11,8 +11,11 @@ META = {"name": "knative-kafka", "namespace": "knative-eventing", "uid": "u"}
 
 def knative_kafka(**spec) -> dict:
     return {
-        "apiVersion": "operator.serverless.openshift.io/v1alpha1", "kind": "KnativeKafka", "metadata": META, "spec": spec,
-    }  # fmt: skip
+        "apiVersion": "operator.serverless.openshift.io/v1alpha1",
+        "kind": "KnativeKafka",
+        "metadata": META,
+        "spec": spec,
+    }
 
 
 @pytest.mark.parametrize(
