@@ -14,4 +14,6 @@ export KUBECONFIG=$LAB_HOME/admin.kubeconfig
 export CONTAINERD_ADDRESS=$RUN/containerd.sock CONTAINERD_NAMESPACE=k8s.io
 export CEPH_CONF=$LAB_HOME/ceph/ceph.conf
 
+# State of another layout is of no use: lab/up starts from nothing then.
+LAYOUT=2
 export KUBERNETES_VERSION=v1.37.2 KNATIVE_SERVING=1.15.2 KNATIVE_EVENTING=1.15.0

@@ -16,6 +16,8 @@ operators_up() {
   kubectl -n monitoring wait --for=condition=Available prometheus/cluster --timeout=180s
   kubectl -n openshift-marketplace wait --for=jsonpath='{.status.connectionState.lastObservedState}'=READY \
     catalogsource/redhat-operators catalogsource/community-operators --timeout=120s
+  # What a removal has to come back to.
+  kubectl get namespace openshift-serverless >/dev/null 2>&1 || "$LAB_DIR/objects" >"$LAB_HOME/bare.txt"
 }
 
 # operators_catalog SOURCE: serves the bundles of catalog/SOURCE as the catalog of that name.

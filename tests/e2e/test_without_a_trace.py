@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a facility back to a bare cluster, and from a bare cluster to a facility, through the real OLM.
+
+Runs last, by its name: nothing of the facility outlives it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+from conftest import LAB_HOME
+from test_playbooks import ROOT, changes, play
+
+pytestmark = pytest.mark.lab
+# Namespaces that operators were installed into may serve others by now; Knative's operator keeps the kinds it made.
+KEPT = ("Namespace ", "CustomResourceDefinition ")
+EVERYTHING = ("remove_data=true", "remove_operators=true", "operators_remove_crds=true")
+OPERATORS = {
+    "amqstreams": "openshift-operators",
+    "serverless-operator": "openshift-serverless",
+    "grafana-operator": "grafana-operator",
+}
+
+
+def objects() -> set[str]:
+    return set(
+        subprocess.run([ROOT / "lab" / "objects"], check=True, capture_output=True, text=True).stdout.splitlines()
+    )
+
+
+def bare() -> set[str]:
+    return set((LAB_HOME / "bare.txt").read_text().splitlines())
+
+
+def left() -> set[str]:
+    """What the cluster has, and did not have before the first facility."""
+    now, before = objects(), bare()
+    namespaces = {line.split()[-1] for line in now - before if line.startswith("Namespace ")}
+    return {line for line in now - before if not line.startswith(KEPT) and not is_kubernetes_own(line, namespaces)}
+
+
+def is_kubernetes_own(line: str, namespaces: set[str]) -> bool:
+    """What Kubernetes puts into every namespace."""
+    kind, _, namespace, name = line.split()
+    return namespace in namespaces and (kind, name) in {
+        ("ConfigMap", "kube-root-ca.crt"),
+        ("ServiceAccount", "default"),
+    }
+
+
+def test_operators_came_through_olm(facility):
+    found = facility.custom.list_cluster_custom_object("operators.coreos.com", "v1alpha1", "subscriptions")["items"]
+    installed = {item["status"]["installedCSV"].split(".v")[0]: item["metadata"]["namespace"] for item in found}
+    assert installed == OPERATORS
+    for item in found:
+        namespace, name = item["metadata"]["namespace"], item["status"]["installedCSV"]
+        csv = facility.custom.get_namespaced_custom_object(
+            "operators.coreos.com", "v1alpha1", namespace, "clusterserviceversions", name
+        )
+        assert csv["status"]["phase"] == "Succeeded"
+
+
+def test_removal_leaves_a_bare_cluster(facility):
+    done = play("playbooks/remove.yml", *(word for option in EVERYTHING for word in ("-e", option)))
+    assert done.returncode == 0, done.stdout[-4000:]
+    end = time.monotonic() + 120
+    while (found := left()) and time.monotonic() < end:  # volumes and what OLM owns go a little later
+        time.sleep(5)
+    assert not found
+    assert not bare() - objects()
+
+
+def test_a_bare_cluster_becomes_a_facility():
+    done = play("site.yml")
+    assert done.returncode == 0, done.stdout[-4000:]
+    again = play("site.yml")
+    assert changes(again) == ["0"], again.stdout[-4000:]
+    done = play("playbooks/validate.yml")
+    assert done.returncode == 0, done.stdout[-4000:]
