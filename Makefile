@@ -34,6 +34,9 @@ olm-test: ## olm_operator and the role operators on a real OLM of their own (nee
 	@$(IN_VENV) { python -m pytest -q tests/olm/test_failures.py & failures=$$!; } && \
 	  { python -m pytest -q tests/olm --ignore tests/olm/test_failures.py && wait $$failures; } || { wait $$failures || true; exit 1; }
 
+matrix: ## the plugins' unit tests and the playbooks' syntax on each ansible-core from 2.16 to 2.21
+	@$(IN_VENV) tests/matrix
+
 bench: ## figures of the function, the gallery and of a running lab, printed as ratios
 	@$(IN_VENV) python tests/bench/function.py
 	@$(IN_VENV) python tests/bench/service.py
@@ -50,4 +53,4 @@ pictures: ## draw the dashboards from the running lab's data into docs/images
 train: ## train the model on ../shared/data (XRAYLAB_DATA) and write model.onnx
 	@files/model_service/train
 
-.PHONY: help lab lab-down lab-status check test olm-test bench dashboards pictures train
+.PHONY: help lab lab-down lab-status check test olm-test matrix bench dashboards pictures train
