@@ -21,5 +21,6 @@ cat >>"$out/operator-operator/Containerfile" <<'C'
 COPY kodata /kodata
 ENV KO_DATA_PATH=/kodata
 C
-install -m 0644 -t "$out/crds" "$module"/config/crd/bases/operator.knative.dev_*.yaml
+# A tab before a text is YAML to Go, but not to PyYAML.
+for file in "$module"/config/crd/bases/operator.knative.dev_*.yaml; do tr '\t' ' ' <"$file" >"$out/crds/${file##*/}"; done
 rm -r "$out/build"
