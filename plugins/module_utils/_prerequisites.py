@@ -56,7 +56,7 @@ def operator_of(entry: dict[str, Any]) -> Operator:
 
 
 def judge_package(operator: Operator, manifests: list[Object]) -> Finding:
-    """`manifests` are all of the catalog's namespace."""
+    """`manifests` may be those of other catalogs, too."""
     own = [entry for entry in manifests if status(entry).get("catalogSource") == operator.source]
     manifest = named(own, operator.package)
     channel = operator.channel or status(manifest).get("defaultChannel")

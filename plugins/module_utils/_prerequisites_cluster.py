@@ -13,7 +13,7 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster import Cluster
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._findings import BadValue, Finding
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._olm import V1ALPHA1, Object
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._olm import V1ALPHA1, Object, Operator
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._olm_cluster import PACKAGES
 
 DNS_SERVICES = (("openshift-dns", "dns-default"), ("kube-system", "kube-dns"))
@@ -57,19 +57,23 @@ class Prerequisites:
             f"the API server serves no Subscription of {V1ALPHA1}.",
             "Install OLM (a part of OpenShift), or set operators_list to [] where the operators come from elsewhere.",
         )
-        for namespace in dict.fromkeys(operator.source_namespace for operator in wanted):
-            manifests = self.cluster.objects(PACKAGES, "PackageManifest", namespace)
-            here = [operator for operator in wanted if operator.source_namespace == namespace]
-            if manifests is None:
-                names = ", ".join(operator.package for operator in here)
-                yield Finding(
-                    "operators",
-                    f"the catalogs have {names}",
-                    None,
-                    f"the API server serves no PackageManifest of {PACKAGES}.",
+        yield from self.packages(wanted)
+
+    def packages(self, wanted: list[Operator]) -> Iterator[Finding]:
+        for operator in wanted:
+            place = operator.source_namespace
+            found = self.cluster.objects(PACKAGES, "PackageManifest", place, name=operator.package)
+            if found is None:
+                what = f"the catalogs have {', '.join(entry.package for entry in wanted)}"
+                yield Finding("operators", what, None, f"the API server serves no PackageManifest of {PACKAGES}.")
+                return
+            finding = prerequisites.judge_package(operator, found)
+            if not finding.ok:  # another catalog's of that name, or none: what this catalog has is worth a large answer
+                selector = f"catalog={operator.source}"
+                finding = prerequisites.judge_package(
+                    operator, self.all(PACKAGES, "PackageManifest", place, label_selector=selector)
                 )
-            else:
-                yield from (prerequisites.judge_package(operator, manifests) for operator in here)
+            yield finding
 
     def check_nodes(self) -> Iterator[Finding]:
         nodes = self.all("v1", "Node")
@@ -146,3 +150,5 @@ def findings_of(prerequisites_of_cluster: Prerequisites) -> Iterator[Finding]:
             yield Finding(where, what, None, f"nobody can tell: {error}")
         except BadValue as error:
             yield Finding(where, what, False, str(error), "Correct the value in the inventory.")
+        except Exception as error:  # what has a shape that nobody foresaw must not hide what the other checks find
+            yield Finding(where, what, None, f"nobody can tell, this check ended with {type(error).__name__}: {error}.")

@@ -100,6 +100,12 @@ def test_a_value_that_is_no_quantity_is_a_fault_of_the_inventory():
     assert "'lots'" in wrong(found(FakeCluster(WHOLE), pods=pods))["nodes"]
 
 
+def test_an_unforeseen_shape_ends_no_other_check():
+    findings = found(FakeCluster(WHOLE), pods=[{"what": "function", "count": 1, "containers": [{"requests": "lots"}]}])
+    assert [finding.where for finding in findings if finding.ok is None] == ["nodes", "quota"]
+    assert findings[-1].where == "rights"
+
+
 def test_quotas_and_packages_are_read_where_there_are_any():
     quota = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": "1"}}, "status": {"used": {}}}
     cluster = FakeCluster({**WHOLE, "ResourceQuota": [quota], "Subscription": [], "PackageManifest": []})
