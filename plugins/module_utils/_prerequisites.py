@@ -179,17 +179,21 @@ def review_of(right: Right) -> Object:
 
 
 def judge_rights(asked: list[Right], denied: list[Right]) -> Iterator[Finding]:
-    """One finding for all that is allowed, one for each resource of which something is not."""
+    """One finding for all that is allowed, one for each namespace and set of verbs that are not."""
     if not denied:
         yield Finding("rights", f"this user may do all of the {len(asked)} things that the roles do")
-    for name, place in dict.fromkeys((str(right), right.namespace) for right in denied):
-        verbs = [right.verb for right in denied if (str(right), right.namespace) == (name, place)]
-        where = f"in namespace {place}" if place else "in the whole cluster"
-        there = f" -n {place}" if place else ""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for right in denied:
+        verbs.setdefault((str(right), right.namespace), []).append(right.verb)
+    resources: dict[tuple[str, str], list[str]] = {}
+    for (name, place), some in verbs.items():
+        resources.setdefault((", ".join(some), place), []).append(name)
+    for (some, place), names in resources.items():
+        verb, option = some.partition(",")[0], f" -n {place}" if place else ""
         yield Finding(
             "rights",
-            f"this user may {', '.join(verbs)} {name} {where}",
+            f"this user may {some} {'in namespace ' + place if place else 'in the whole cluster'}",
             False,
-            "it may not.",
-            f"Have an administrator bind a role that allows it; check with kubectl auth can-i {verbs[0]} {name}{there}",
+            f"not so {', '.join(names)}.",
+            f"Have an administrator bind a role for it; check with kubectl auth can-i {verb} {names[0]}{option}",
         )

@@ -11,7 +11,7 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _quotas as quotas
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _room as room
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster import Cluster
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError, Unreachable
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._findings import BadValue, Finding
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._olm import V1ALPHA1, Object, Operator
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._olm_cluster import PACKAGES
@@ -43,8 +43,7 @@ class Prerequisites:
         return self.cluster.objects(api_version, kind, namespace, **query) or []
 
     def check_version(self) -> Iterator[Finding]:
-        told = self.cluster.ask("read the version", lambda: self.cluster.client.client.version)
-        yield prerequisites.judge_version(told["kubernetes"]["gitVersion"], self.options["kubernetes_versions"])
+        yield prerequisites.judge_version(self.cluster.version(), self.options["kubernetes_versions"])
 
     def check_operators(self) -> Iterator[Finding]:
         wanted = [prerequisites.operator_of(entry) for entry in self.options["operators"]]
@@ -146,6 +145,8 @@ def findings_of(prerequisites_of_cluster: Prerequisites) -> Iterator[Finding]:
     for where, what, check in prerequisites_of_cluster.checks():
         try:
             yield from check()
+        except Unreachable as error:
+            yield Finding(where, what, False, str(error))
         except ClusterError as error:
             yield Finding(where, what, None, f"nobody can tell: {error}")
         except BadValue as error:

@@ -32,8 +32,8 @@ def say(resource: str, value: Decimal) -> str:
     if name in ("memory", "storage"):
         unit, factor = ("GiB", FACTORS["Gi"]) if abs(value) >= FACTORS["Gi"] else ("MiB", FACTORS["Mi"])
         return f"{plain(value / factor)} {unit} of {name}"
-    return f"{plain(value)} {'CPU' if name == 'cpu' else name}"
+    return f"{plain(value, 3)} {'CPU' if name == 'cpu' else name}"
 
 
-def plain(value: Decimal) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+def plain(value: Decimal, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")

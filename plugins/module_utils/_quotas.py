@@ -88,32 +88,30 @@ def judge_limits(ranges: list[Object], pods: list[Object], claims: list[Object])
         for claim in claims:
             size = {"storage": size_of(claim)}
             whats.update(outside(item, claim, size, size))
-    for what, (seen, obj) in whats.items():
-        cure = f"Have the limit range changed{room.variables('change', [obj])}."
+    for what, seen in whats.items():
+        cure = "Have the limit range changed, or set another request, limit or size in the inventory."
         yield Finding("quota", what, False, seen, cure)
     if ranges and not whats:
         yield Finding("quota", f"limit ranges let every pod and volume in ({len(ranges)} found)")
 
 
-def outside(item: Object, obj: Object, requests: Object, limits: Object) -> Iterator[tuple[str, tuple[str, Object]]]:
-    """A limit or size above the range's maximum, or a request below its minimum."""
+def outside(item: Object, obj: Object, requests: Object, limits: Object) -> Iterator[tuple[str, str]]:
+    """What should be and what is, for a limit or size above the range's maximum and a request below its minimum."""
     name = room.name_of(obj)
     for resource, most in (item.get("max") or {}).items():
         if amount(limits.get(resource, 0)) > amount(most):
+            told = say(resource, amount(limits[resource]))
             yield (
-                f"{name} stays below the namespace's limit range",
-                (f"{limits_of(resource, limits)} above its maximum {most}.", obj),
+                f"{name} stays below the namespace's limit range of {resource}",
+                f"{told} is above its maximum {most}.",
             )
     for resource, least in (item.get("min") or {}).items():
         if resource in requests and amount(requests[resource]) < amount(least):
+            told = say(resource, amount(requests[resource]))
             yield (
-                f"{name} stays above the namespace's limit range",
-                (f"{limits_of(resource, requests)} below its minimum {least}.", obj),
+                f"{name} stays above the namespace's limit range of {resource}",
+                f"{told} is below its minimum {least}.",
             )
-
-
-def limits_of(resource: str, values: Object) -> str:
-    return f"{say(resource, amount(values[resource]))} is"
 
 
 # Quotas

@@ -131,12 +131,20 @@ def test_the_api_server_is_asked_as_it_will_be():
     assert prerequisites.review_of(Right("", "namespaces", "patch", "n"))["spec"]["resourceAttributes"]["name"] == "n"
 
 
-def test_what_is_not_allowed_is_one_finding_a_resource():
-    denied = [Right("apps", "deployments", verb, "n") for verb in ("create", "patch")] + [Right("", "nodes", "get", "")]
+def test_what_is_not_allowed_is_one_finding_for_the_same_verbs_in_a_namespace():
+    denied = [
+        Right("apps", "deployments", "create", "n"),
+        Right("apps", "deployments", "patch", "n"),
+        Right("", "secrets", "create", "n"),
+        Right("", "secrets", "patch", "n"),
+        Right("", "pods", "create", "n"),
+        Right("", "nodes", "get", ""),
+    ]
     findings = list(prerequisites.judge_rights([*denied, Right("", "pods", "get", "n")], denied))
-    assert [finding.what for finding in findings] == [
-        "this user may create, patch deployments.apps in namespace n",
-        "this user may get nodes in the whole cluster",
+    assert [(finding.ok, finding.what, finding.seen) for finding in findings] == [
+        (False, "this user may create, patch in namespace n", "not so deployments.apps, secrets."),
+        (False, "this user may create in namespace n", "not so pods."),
+        (False, "this user may get in the whole cluster", "not so nodes."),
     ]
     assert findings[0].cure.endswith("kubectl auth can-i create deployments.apps -n n")
     assert [finding.ok for finding in prerequisites.judge_rights(denied, [])] == [True]

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError, Unreachable
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._prerequisites_cluster import (
     Prerequisites,
     findings_of,
@@ -22,10 +22,12 @@ OPTIONS = {
 class FakeCluster:
     """Serves the kinds it is given; `denied` are kinds that this user may not read."""
 
-    def __init__(self, kinds, denied=(), allowed=True):
-        self.kinds, self.denied, self.granted = kinds, denied, allowed
-        self.client = SimpleNamespace(client=SimpleNamespace(version={"kubernetes": {"gitVersion": "v1.30.1"}}))
+    def __init__(self, kinds, denied=(), allowed=True, error=ClusterError):
+        self.kinds, self.denied, self.granted, self.error = kinds, denied, allowed, error
         self.made = []
+
+    def version(self):
+        return "v1.30.1"
 
     def ask(self, _deed, request):
         return request()
@@ -35,7 +37,7 @@ class FakeCluster:
 
     def objects(self, _api_version, kind, _namespace, **_query):
         if kind in self.denied:
-            raise ClusterError(f"Could not read {kind}: 403.")
+            raise self.error(f"Could not read {kind}: 403.")
         return self.kinds.get(kind)
 
     def create(self, body):
@@ -93,6 +95,11 @@ def test_what_cannot_be_read_is_not_known_and_ends_no_other_check():
     assert unknown[0][1] == "nobody can tell: Could not read Node: 403."
     assert wrong(findings) == {}
     assert findings[-1].where == "rights"
+
+
+def test_a_cluster_that_goes_away_is_a_fault():
+    findings = found(FakeCluster(WHOLE, denied=("StorageClass",), error=Unreachable))
+    assert wrong(findings) == {"storage": "Could not read StorageClass: 403."}
 
 
 def test_a_value_that_is_no_quantity_is_a_fault_of_the_inventory():

@@ -25,7 +25,7 @@ def test_what_is_no_quantity_is_told(quantity):
 @pytest.mark.parametrize(
     ("resource", "quantity", "told"),
     [
-        ("cpu", "250m", "0.25 CPU"),
+        ("cpu", "275m", "0.275 CPU"),
         ("limits.memory", "1536Mi", "1.5 GiB of memory"),
         ("memory", "384Mi", "384 MiB of memory"),
         ("fast.storageclass.storage.k8s.io/requests.storage", "2Gi", "2 GiB of storage"),

@@ -52,8 +52,8 @@ def test_what_a_limit_range_keeps_out_is_told_once():
         "0.05 CPU is below its minimum 100m.",
         "10 GiB of storage is above its maximum 5Gi.",
     ]
-    assert findings[0].cure == "Have the limit range changed, or change max_scale."
     assert {finding.ok for finding in findings} == {False}
+    assert findings[0].what == "function stays below the namespace's limit range of memory"
 
 
 def test_limit_ranges_that_let_all_in_are_told():
