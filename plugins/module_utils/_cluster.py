@@ -81,6 +81,14 @@ class Cluster:
         # Entries of a list do not repeat what they are.
         return [{"apiVersion": api_version, "kind": kind, **entry} for entry in found.get("items", [found])]
 
+    def version(self) -> str:
+        """Asked for anew: the client keeps an older answer in a file."""
+        client = self.client.client
+        told = self.ask(
+            "read the version", lambda: client.request("get", "/version", serializer=lambda _, answer: answer)
+        )
+        return told["gitVersion"]
+
     def events(self, namespace: str | None, kind: str, name: str) -> list[Object]:
         fields = f"involvedObject.kind={kind},involvedObject.name={name}"
         return self.objects("v1", "Event", namespace or "default", field_selector=fields) or []
