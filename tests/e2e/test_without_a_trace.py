@@ -14,7 +14,7 @@ from conftest import LAB_HOME
 from test_playbooks import ROOT, play
 
 pytestmark = pytest.mark.lab
-# Namespaces that operators were installed into may serve others by now; Knative's operator leaves the kinds that it made.
+# Namespaces that operators were installed into may serve others by now; Knative's operator leaves the kinds it made.
 KEPT = ("Namespace ", "CustomResourceDefinition ", "APIService ")
 EVERYTHING = ("remove_data=true", "remove_operators=true", "operators_remove_crds=true")
 OPERATORS = {
