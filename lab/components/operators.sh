@@ -8,6 +8,7 @@ operators_up() {
   kubectl wait --for=condition=Established -f "$PRODUCT_PROMETHEUS_STACK/crds" -f "$PRODUCT_OLM/crds" --timeout=60s
   local file
   for file in "$LAB_DIR"/manifests/*.yaml; do fill "$file" | apply -; done
+  operators_ceph_details | apply -
   operators_catalog redhat-operators
   operators_catalog community-operators
   # What an inventory has to tell Knative's operator here.
@@ -20,6 +21,24 @@ operators_up() {
   kubectl get namespace openshift-serverless >/dev/null 2>&1 || "$LAB_DIR/objects" >"$LAB_HOME/bare.txt"
 }
 
+# What a cluster gets of a Ceph outside of it: the Secret that Data Foundation's external mode reads. Rook's script for this
+# (create-external-cluster-resources.py) prints more entries, of which the lab's stand-in uses none.
+operators_ceph_details() {
+  python3 - "$LAB_HOME" "$NODE_IP:$S3_PORT" <<'PY'
+import json, pathlib, sys
+
+home, endpoint = pathlib.Path(sys.argv[1]), sys.argv[2]
+admin = json.loads((home / "ceph/admin.json").read_text())
+details = [
+    {"kind": "StorageClass", "name": "ceph-rgw", "data": {"endpoint": endpoint, "poolPrefix": "default"}},
+    {"kind": "Secret", "name": "rgw-admin-ops-user", "data": {"accessKey": admin["access_key"], "secretKey": admin["secret_key"]}},
+    {"kind": "Secret", "name": "ceph-rgw-tls-cert", "data": {"cert": (home / "ca.crt").read_text()}},
+]
+meta = {"name": "rook-ceph-external-cluster-details", "namespace": "openshift-storage"}
+print(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"external_cluster_details": json.dumps(details)}}))
+PY
+}
+
 # operators_catalog SOURCE: serves the bundles of catalog/SOURCE as the catalog of that name.
 operators_catalog() {
   local bundles=$RUN/bundles/$1 out=$LAB_HOME/catalogs/$1 file
@@ -27,7 +46,7 @@ operators_catalog() {
   mkdir -p "$bundles"
   for file in "$LAB_DIR/catalog/$1"/*.yaml; do fill "$file" >"$bundles/${file##*/}"; done
   "$(<"$PRODUCT_VENV/bin")/python" "$LAB_DIR/catalog/catalog.py" "$bundles" "$out" "$PRODUCT_STRIMZI_CRDS" \
-    "$PRODUCT_EVENTING_KAFKA_CRDS" "$PRODUCT_GRAFANA_CRDS" "$PRODUCT_KNATIVE_OPERATOR/crds" "$LAB_DIR/catalog/crds"
+    "$PRODUCT_EVENTING_KAFKA_CRDS" "$PRODUCT_GRAFANA_CRDS" "$PRODUCT_ROOK_CRDS" "$PRODUCT_KNATIVE_OPERATOR/crds" "$LAB_DIR/catalog/crds"
   fill "$LAB_DIR/catalog/source.yaml" | sed "s#@SOURCE@#$1#g; s#@CONTENT@#$(sha256sum <"$out/catalog.json" | cut -c1-12)#" | apply -
 }
 

@@ -44,6 +44,7 @@ def test_all_that_is_wrong_is_named_in_one_run(facility):
         "risk_assessment_memory_limit": "900Gi",
         "image_events_kafka_resources": {"requests": {"cpu": "many"}},
         "xraylab_s3_ca_file": str(LAB_HOME / "kafka-ca.crt"),
+        "object_store_admin_access_key": "somebody",
         "object_store_admin_secret_key": "",
         "operators_list": [
             {"package": "odf-operator", "namespace": "openshift-storage"},

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.lab
 KEPT = ("Namespace ", "CustomResourceDefinition ", "APIService ")
 EVERYTHING = ("remove_data=true", "remove_operators=true", "operators_remove_crds=true")
 OPERATORS = {
+    "odf-operator": "openshift-storage",
     "amqstreams": "openshift-operators",
     "serverless-operator": "openshift-serverless",
     "grafana-operator": "grafana-operator",

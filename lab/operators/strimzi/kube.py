@@ -12,6 +12,8 @@ import aiohttp
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PLURALS = {
+    "CephObjectStore": "cephobjectstores",
+    "CephObjectStoreUser": "cephobjectstoreusers",
     "ConfigMap": "configmaps",
     "Deployment": "deployments",
     "Grafana": "grafanas",
@@ -30,6 +32,7 @@ PLURALS = {
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
     "StatefulSet": "statefulsets",
+    "StorageCluster": "storageclusters",
 }
 MERGE_PATCH, APPLY_PATCH = "application/merge-patch+json", "application/apply-patch+yaml"
 

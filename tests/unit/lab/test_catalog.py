@@ -76,6 +76,6 @@ def test_the_labs_accounts_have_rights_and_deployments(file):
     """OLM makes an account only for rights: one without them has no pods."""
     csv = next(yaml.safe_load_all(file.read_text()))
     install = csv["spec"]["install"]["spec"]
-    accounts = {entry["serviceAccountName"] for entry in install["clusterPermissions"]}
+    accounts = {entry["serviceAccountName"] for entry in install["clusterPermissions"] + install.get("permissions", [])}
     used = {entry["spec"]["template"]["spec"]["serviceAccountName"] for entry in install["deployments"]}
     assert accounts == used
