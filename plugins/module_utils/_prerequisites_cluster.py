@@ -77,8 +77,8 @@ class Prerequisites:
     def check_nodes(self) -> Iterator[Finding]:
         nodes = self.all("v1", "Node")
         yield from room.judge_nodes(nodes)
-        if any(entry.get("package") == "odf-operator" for entry in self.options["operators"]):
-            yield room.judge_storage_nodes(nodes)
+        if self.options["storage_nodes"] is not None:
+            yield room.judge_storage_nodes(nodes, self.options["storage_nodes"])
 
     def check_room(self) -> Iterator[Finding]:
         pods = self.all("v1", "Pod", field_selector="status.phase!=Succeeded,status.phase!=Failed")

@@ -115,17 +115,21 @@ def open_nodes(nodes: list[Object]) -> list[Object]:
     return [node for node in nodes if not illness(node) and not closed(node)]
 
 
-def judge_storage_nodes(nodes: list[Object]) -> Finding:
-    found = [node for node in nodes if STORAGE_LABEL in (node["metadata"].get("labels") or {})]
+def judge_storage_nodes(nodes: list[Object], chosen: list[str]) -> Finding:
+    """`chosen` will get the label."""
+    found = [
+        node
+        for node in nodes
+        if STORAGE_LABEL in (node["metadata"].get("labels") or {}) or node["metadata"]["name"] in chosen
+    ]
     ill = [f"{node['metadata']['name']}: {illness(node)}" for node in found if illness(node)]
     told = f", of which do not work: {'; '.join(ill)}" if ill else ""
     return Finding(
         "nodes",
-        f"Data Foundation has {STORAGE_NODES} nodes with the label {STORAGE_LABEL}",
+        f"Data Foundation has {STORAGE_NODES} nodes with the label {STORAGE_LABEL}, or in object_store_storage_nodes",
         len(found) - len(ill) >= STORAGE_NODES,
-        f"{len(found)} have it{told}.",
-        f"Label workers with disks for it: kubectl label node NAME {STORAGE_LABEL}= ; or take odf-operator out of "
-        "operators_list where the object store is elsewhere.",
+        f"there are {len(found)}{told}.",
+        "List workers with disks in object_store_storage_nodes.",
     )
 
 

@@ -44,6 +44,12 @@ options:
     type: list
     elements: dict
     default: []
+  storage_nodes:
+    description:
+      - Nodes that will be labelled for Data Foundation's storage. With those that have its label already, three are needed.
+      - Leave it out where Data Foundation keeps nothing on nodes of the cluster.
+    type: list
+    elements: str
   pods:
     description: Pods that will run.
     type: list
@@ -241,6 +247,7 @@ ARGUMENTS = {
     "missing_variables": {"type": "list", "elements": "str", "default": []},
     "kubernetes_versions": {"type": "str", "required": True},
     "operators": {"type": "list", "elements": "dict", "default": []},
+    "storage_nodes": {"type": "list", "elements": "str"},
     "pods": {"type": "list", "elements": "dict", "options": POD, "default": []},
     "volumes": {"type": "list", "elements": "dict", "options": VOLUME, "default": []},
     "rights": {"type": "list", "elements": "dict", "options": RIGHT, "default": []},

@@ -46,6 +46,7 @@ def test_all_that_is_wrong_is_named_in_one_run(facility):
         "xraylab_s3_ca_file": str(LAB_HOME / "kafka-ca.crt"),
         "object_store_admin_access_key": "somebody",
         "object_store_admin_secret_key": "",
+        "object_store_storage_cluster": {"storageDeviceSets": []},
         "operators_list": [
             {"package": "odf-operator", "namespace": "openshift-storage"},
             {"package": "no-such-operator", "namespace": "openshift-operators"},
@@ -61,7 +62,7 @@ def test_all_that_is_wrong_is_named_in_one_run(facility):
         "xraylab_s3_ca_file (now " + given["xraylab_s3_ca_file"],
         "not set, or empty: object_store_admin_secret_key",
         "operators | ",  # the catalog has no such package, or there is no OLM
-        "cluster.ocs.openshift.io/openshift-storage: 0 have it",
+        "or in object_store_storage_nodes: there are 0",
         "command no-such-command is there",
     ):
         assert sentence in told

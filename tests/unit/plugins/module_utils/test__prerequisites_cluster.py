@@ -13,6 +13,7 @@ OPTIONS = {
     "namespace": "n",
     "kubernetes_versions": ">=1.27,<1.38",
     "operators": [],
+    "storage_nodes": None,
     "pods": [{"what": "function", "count": 2, "containers": [{"requests": {"cpu": "1"}}]}],
     "volumes": [{"what": "Kafka", "count": 1, "size": "1Gi", "storage_class": ""}],
     "rights": [{"group": "apps", "resource": "deployments", "verbs": ["create"]}],
@@ -82,7 +83,9 @@ def test_a_cluster_with_everything_has_no_fault_and_is_only_asked():
 
 
 def test_an_empty_cluster_gives_all_faults_at_once():
-    findings = found(FakeCluster({}, allowed=False), operators=[{"package": "odf-operator", "namespace": "s"}])
+    findings = found(
+        FakeCluster({}, allowed=False), operators=[{"package": "odf-operator", "namespace": "s"}], storage_nodes=[]
+    )
     assert set(wrong(findings)) == {"operators", "nodes", "storage", "rights"}
     assert [finding.where for finding in findings if finding.ok is None] == ["operators", "DNS"]
     assert any("openshift-storage" in finding.what for finding in findings if finding.ok is False)
