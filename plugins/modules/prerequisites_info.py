@@ -46,7 +46,7 @@ options:
     default: []
   storage_nodes:
     description:
-      - Nodes that will be labelled for Data Foundation's storage. With those that have its label already, three are needed.
+      - Nodes that will be labelled for Data Foundation's storage. With those that have its label, three are needed.
       - Leave it out where Data Foundation keeps nothing on nodes of the cluster.
     type: list
     elements: str
