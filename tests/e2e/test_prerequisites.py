@@ -32,8 +32,8 @@ def test_the_lab_has_all_that_is_needed(facility):
     table, done = look()
     assert wrong(table) == []
     assert done.returncode == 0, done.stdout[-3000:]
-    places = ["DNS", "cluster", "control node", "inventory", "nodes", "object store", "quota", "rights", "storage"]
-    assert sorted({where for _state, where, _rest in table}) == places
+    places = ["DNS", "cluster", "control node", "inventory", "nodes", "object store", "operators", "quota", "rights"]
+    assert sorted({where for _state, where, _rest in table}) == [*places, "storage"]
     assert re.search(r"answers with a certificate that verifies, good until \w+ +\d+ .+ 20\d\d GMT", done.stdout)
 
 
@@ -116,4 +116,4 @@ def test_every_right_that_is_missing_is_named_and_what_may_not_be_read_is_unknow
         assert f"{resource}, " in line
     assert any("this user may get, patch, delete in namespace xraylab-1: not so namespaces." in line for line in told)
     unknown = {where for state, where, _rest in table if state == "unknown"}
-    assert unknown == {"nodes", "storage", "quota", "DNS"}
+    assert unknown == {"operators", "nodes", "storage", "quota", "DNS"}
