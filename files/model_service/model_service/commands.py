@@ -167,7 +167,7 @@ def rescore(options: Options, settings: Settings) -> None:
 
     finder, store = load_finder(settings), S3Store(settings)
     rows = newest(database_of(settings), options.count)
-    show(rescore(rows, store, finder, settings.max_pixels, settings.workers))
+    show(rescore(rows, store, finder, settings.max_pixels))
 
 
 def backup(options: Options, settings: Settings) -> None:

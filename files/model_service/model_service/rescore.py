@@ -19,6 +19,9 @@ where outcome = 'assessed' order by recorded_at desc limit %s
 """
 
 
+AT_ONCE = 2  # decoded images take up to 160 MB each, and a pod's memory is made for few of them
+
+
 @dataclass(frozen=True)
 class Again:
     """What became of one study: `gone` from its bucket, `lost` (not scored any more, though it was), or `compared`."""
@@ -37,9 +40,9 @@ def newest(database: Database, count: int) -> list[Row]:
     )
 
 
-def rescore(rows: Sequence[Row], store: Store, finder: Finder, max_pixels: int, workers: int) -> dict[str, Any]:
+def rescore(rows: Sequence[Row], store: Store, finder: Finder, max_pixels: int) -> dict[str, Any]:
     """How far the risks of the same images moved, and nothing that tells whose they are. Raises TryLater."""
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda row: again(row, store, finder, max_pixels), rows))
     moved = [one.moved for one in found if one.outcome == "compared"]
     return {

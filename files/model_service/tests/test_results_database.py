@@ -274,7 +274,7 @@ def test_a_study_that_was_recorded_without_a_row_gets_it_when_it_is_announced_ag
 @pytest.fixture
 def compare(function: Database, settings: Settings, store: MemoryStore) -> Any:
     """Scores again what this database says was assessed last."""
-    return lambda count=10: rescore(newest(function, count), store, load_finder(settings), settings.max_pixels, 2)
+    return lambda count=10: rescore(newest(function, count), store, load_finder(settings), settings.max_pixels)
 
 
 def test_the_same_model_gives_the_same_risks(assess: Any, compare: Any, store: MemoryStore):
