@@ -16,8 +16,8 @@ USAGE = """usage: python -m model_service            serves events, set up by RI
        python -m model_service assess     scores image files
        python -m model_service evaluate   says how good the model is on a labelled folder
        python -m model_service COMMAND    works on the database of results: migrate, arrivals, reconcile, letters,
-                                          replay or backup"""
-MODULES = dict.fromkeys(("migrate", "arrivals", "reconcile", "letters", "replay", "backup"), "commands")
+                                          replay, rescore or backup"""
+MODULES = dict.fromkeys(("migrate", "arrivals", "reconcile", "letters", "replay", "rescore", "backup"), "commands")
 MODULES |= {"assess": "assess", "evaluate": "evaluate"}
 
 

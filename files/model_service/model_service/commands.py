@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--image", action="append", help="only these")
     made.add_argument("--reason", default="", help="only those whose reason contains this")
     made.add_argument("--wait", type=float, default=0, help="seconds to wait for what becomes of them")
+    made = command("rescore", rescore)
+    made.add_argument("--count", type=int, default=50, help="studies at most")
     made = command("backup", backup)
     made.add_argument("deed", choices=["keep", "list", "fetch"])
     made.add_argument("bucket")
@@ -155,6 +157,17 @@ def told(letter: Row) -> dict[str, Any]:
 def show(row: dict[str, Any]) -> None:
     text = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
     sys.stdout.write(json.dumps(text, ensure_ascii=False) + "\n")
+
+
+def rescore(options: Options, settings: Settings) -> None:
+    """Score again what was assessed last, and tell how far the risks moved, as one JSON line."""
+    from .local_files import load_finder
+    from .rescore import newest, rescore
+    from .store import S3Store
+
+    finder, store = load_finder(settings), S3Store(settings)
+    rows = newest(database_of(settings), options.count)
+    show(rescore(rows, store, finder, settings.max_pixels))
 
 
 def backup(options: Options, settings: Settings) -> None:

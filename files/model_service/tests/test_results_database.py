@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
-from model_service import announce, letters, migrate
+from model_service import announce, images, letters, migrate
 from model_service.app import build_pipeline, create_app
 from model_service.arrivals import Arrivals, create_arrivals
 from model_service.database import Database
@@ -27,8 +27,10 @@ from model_service.database import settings as keys_of
 from model_service.errors import TryLater
 from model_service.events import Study
 from model_service.letters import open_letters, replay
+from model_service.local_files import load_finder
 from model_service.pseudonyms import Pseudonyms
 from model_service.reconcile import Reconciler
+from model_service.rescore import newest, rescore
 from model_service.settings import Settings
 from model_service.store import Listed
 from service_fakes import BINARY, MemoryStore, encoded, picture, record, serving
@@ -267,6 +269,53 @@ def test_a_study_that_was_recorded_without_a_row_gets_it_when_it_is_announced_ag
     assert assess(announced("a.png")) == 204
     assert [row["outcome"] for row in rows()] == ["assessed"]
     assert store.objects == stored
+
+
+@pytest.fixture
+def compare(function: Database, settings: Settings, store: MemoryStore) -> Any:
+    """Scores again what this database says was assessed last."""
+    return lambda count=10: rescore(newest(function, count), store, load_finder(settings), settings.max_pixels)
+
+
+def test_the_same_model_gives_the_same_risks(assess: Any, compare: Any, store: MemoryStore):
+    for seed in range(3):
+        store.objects["xray-source", f"{seed}.png"] = encoded(picture(seed=seed), "PNG")
+        assert assess(announced(f"{seed}.png")) == 204
+    puts = list(store.puts)
+    told = compare()
+    assert (told["compared"], told["lost"], told["gone"], told["relabelled"]) == (3, 0, 0, 0)
+    assert told["drift"] < 1e-4  # a record has four digits
+    assert told["recorded_by"] == [told["model_version"]]
+    assert store.puts == puts
+    assert compare(2)["asked"] == 2
+
+
+def test_moved_risks_and_studies_that_are_no_longer_scored_are_told(
+    compare: Any, settings: Settings, store: MemoryStore, function: Database
+):
+    finder = load_finder(settings)
+    for number, moved in enumerate((0, 0.25)):
+        data = store.objects["xray-source", f"{number}.png"] = encoded(picture(seed=number), "PNG")
+        finding = finder.find(images.read(data, settings.max_pixels))
+        risk = finding.risk - moved if finding.risk > 0.5 else finding.risk + moved
+        another = "Unsure" if finding.label == "Normal" else "Normal"
+        save(function, f"{number}.png", risk=risk, label=another if moved else finding.label)
+    store.objects["xray-source", "broken.png"] = b"no image"
+    save(function, "broken.png")
+    save(function, "gone.png")
+    told = compare()
+    assert (told["asked"], told["compared"], told["lost"], told["gone"], told["relabelled"]) == (4, 2, 1, 1, 1)
+    assert told["drift"] == pytest.approx(0.125, abs=1e-4)
+    assert told["largest"] == pytest.approx(0.25, abs=1e-4)
+    assert told["recorded_by"] == ["m1"]
+    assert "png" not in json.dumps(told)
+
+
+def test_no_study_has_no_drift(compare: Any):
+    assert compare() == {
+        "asked": 0, "compared": 0, "gone": 0, "lost": 0, "relabelled": 0, "drift": 0.0, "largest": 0.0,
+        "model_version": compare()["model_version"], "recorded_by": [],
+    }  # fmt: skip
 
 
 def test_what_was_told_on_arrival_stays(arrive: TestClient, function: Database, rows: Any):
