@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of a running lab against their goals: memory, idle CPU, a second site.yml.
+"""Figures of a running lab against their goals: memory, idle CPU, a second site.yml and its API requests.
 
 Prints `figure: value (goal), ratio value/goal`; judges nothing. The lab must be up and otherwise idle.
 `--restart` also stops the lab and times the way from nothing running to the first scored X-ray.
@@ -64,6 +64,15 @@ def cpu_seconds(pids: set[int]) -> float:
     return total / TICKS
 
 
+def api_requests() -> float:
+    """Requests that the API server has answered since it began, watches and long-lived ones included."""
+    command = [HOME / "bin" / "kubectl", "--kubeconfig", HOME / "admin.kubeconfig", "get", "--raw", "/metrics"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return sum(
+        float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("apiserver_request_total{")
+    )
+
+
 def show(figure: str, value: float, unit: str, goal: float) -> None:
     print(f"{figure}: {value:.2f} {unit} (goal {goal:g}), ratio {value / goal:.2f}", flush=True)
 
@@ -91,13 +100,17 @@ def main() -> None:
         subprocess.run([ROOT / "lab/up"], check=True)
         subprocess.run([ROOT / "lab/deploy"], check=True)
         show("cached: nothing running to first scored X-ray", (time.monotonic() - begin) / 60, "min", 5)
+    asked = api_requests()
     seconds, changed = run_site()
+    asked = api_requests() - asked
     show("site.yml again", seconds, "s", 60)
     print(f"site.yml again: changed={changed} (goal 0)")
     time.sleep(60)  # the function scales to zero
-    before = lab_processes()
+    before, own = lab_processes(), api_requests()
     used, begin = cpu_seconds(before), time.monotonic()
     time.sleep(options.idle_seconds)
+    own = (api_requests() - own) / options.idle_seconds * seconds
+    print(f"site.yml again: {asked - own:.0f} API requests, besides {own:.0f} that the idle lab makes in that time")
     show("idle CPU", (cpu_seconds(before) - used) / (time.monotonic() - begin), "cores", 0.5)
     show("resident memory (PSS)", resident_mib(before, "Pss") / 1024, "GiB", 8)
     show("resident memory (RSS)", resident_mib(before, "Rss") / 1024, "GiB", 8)
