@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -281,6 +283,26 @@ class Facility:
         mine = "select study from studies where starts_with(key, %s)"
         self.query(f"delete from dead_letters where study in ({mine})", self.prefix)
         self.query("delete from studies where starts_with(key, %s)", self.prefix)
+
+
+@contextmanager
+def arriving(facility: Facility, xrays: list[bytes], pause: float = 0.5) -> Iterator[None]:
+    """X-rays come all the time, each another object."""
+    over = threading.Event()
+
+    def put() -> None:
+        for number, xray in enumerate(itertools.cycle(xrays)):
+            if over.wait(pause):
+                return
+            facility.put(f"arriving/{threading.get_ident()}-{number}.jpeg", xray)
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(60)
 
 
 def why_skip() -> str:

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from conftest import FUNCTION, NAMESPACE, ROOT
+from conftest import FUNCTION, NAMESPACE, ROOT, arriving
 from test_playbooks import changes, play, words
 
 sys.path.append(str(ROOT / "files" / "model_service" / "tests"))
@@ -42,26 +38,6 @@ def applied(found):
     return found["spec"], found["metadata"]["labels"], managers["xraylab"]
 
 
-@contextmanager
-def traffic(facility, xrays) -> Iterator[None]:
-    """X-rays come all the time, each another object."""
-    over = threading.Event()
-
-    def send():
-        for number, xray in enumerate(itertools.cycle(xrays)):
-            if over.wait(1):
-                return
-            facility.put(f"upgrade/{number}.jpeg", xray)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
-        yield
-    finally:
-        over.set()
-        sender.join()
-
-
 @pytest.fixture(scope="module")
 def before(facility, xrays):
     """The facility as it was, with some studies on record."""
@@ -88,7 +64,7 @@ def test_a_revision_that_never_gets_ready_is_rolled_back(facility, before):
 
 
 def test_a_revision_that_fails_is_rolled_back(facility, before, xrays):
-    with traffic(facility, xrays):  # this user may read everything that it takes, and store nothing
+    with arriving(facility, xrays, 1):  # this user may read everything that it takes, and store nothing
         done = upgrade(risk_assessment_object_store_user="results-reader")
     assert_rolled_back(facility, before, done)
     assert "Could not store a result: the object store answered 403" in words(done)
@@ -115,7 +91,7 @@ def test_a_model_that_scores_otherwise_is_rolled_back_before_it_gets_an_xray(fac
 
 
 def test_a_revision_that_does_its_work_is_kept(facility, before, xrays):
-    with traffic(facility, xrays):
+    with arriving(facility, xrays, 1):
         done = upgrade(risk_assessment_threshold_pneumonia=0.79)
     assert done.returncode == 0, done.stdout[-3000:]
     now = service(facility)

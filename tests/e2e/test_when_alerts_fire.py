@@ -8,14 +8,13 @@ last, by its name: what was scaled down and up is no longer as site.yml left it,
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from as_grafana import Grafana, panels
-from conftest import LAB_HOME, NAMESPACE, kubectl
+from conftest import LAB_HOME, NAMESPACE, arriving, kubectl
 
 pytestmark = pytest.mark.lab
 SECONDS = 300  # a changed monitor reaches Prometheus when the kubelet next looks at its Secret: up to 90 s
@@ -37,26 +36,6 @@ def fire(facility, *names: str) -> None:
     facility.wait_for(f"{', '.join(names)} to fire", all_seen, SECONDS, 2)
     for name in names:
         assert seen[name]["annotations"]["runbook_url"].endswith(f"/docs/runbooks.md#{name.lower()}")
-
-
-@contextmanager
-def arriving(facility, xrays, pause: float = 0.5) -> Iterator[None]:
-    """X-rays come while something is wrong."""
-    over = threading.Event()
-
-    def put() -> None:
-        number = 0
-        while not over.wait(pause):
-            facility.put(f"alerts/{threading.get_ident()}-{number}.jpeg", xrays[number % len(xrays)])
-            number += 1
-
-    thread = threading.Thread(target=put)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(60)
 
 
 @contextmanager
