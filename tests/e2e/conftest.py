@@ -58,6 +58,7 @@ def kubectl(*arguments: str) -> str:
 class Facility:
     """`prefix` starts every key that this run stores; all of it is removed in the end."""
 
+    removed = False
     source, processed, anonymized, function, topic = SOURCE, PROCESSED, ANONYMIZED, FUNCTION, TOPIC
     endpoint, ca = ENDPOINT, str(LAB_HOME / "ca.crt")
     wait_for = staticmethod(wait_for)
@@ -320,7 +321,8 @@ def facility() -> Iterator[Facility]:
         pytest.skip(reason)
     facility = Facility()
     yield facility
-    facility.forget()
+    if not facility.removed:
+        facility.forget()
 
 
 @pytest.fixture(scope="session")
