@@ -20,7 +20,7 @@ KEPT = (
     "APIService ",
     "Service v1 knative-serving autoscaler-bucket-",  # Knative's autoscaler made it, and nobody owns it
     "Operator ",  # OLM keeps a record of what was installed once
-    "ClusterRole rbac.authorization.k8s.io/v1 <none> eventing-kafka-",  # OLM leaves what a bundle, the lab's, has of these
+    "ClusterRole rbac.authorization.k8s.io/v1 <none> eventing-kafka-",  # OLM leaves those of a bundle, the lab's
     "ClusterRoleBinding rbac.authorization.k8s.io/v1 <none> eventing-kafka-",
 )
 EVERYTHING = ("remove_data=true", "remove_operators=true", "operators_remove_crds=true")
