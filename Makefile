@@ -34,6 +34,9 @@ olm-test: ## olm_operator and the role operators on a real OLM of their own (nee
 	@$(IN_VENV) { python -m pytest -q tests/olm/test_failures.py & failures=$$!; } && \
 	  { python -m pytest -q tests/olm --ignore tests/olm/test_failures.py && wait $$failures; } || { wait $$failures || true; exit 1; }
 
+hub-test: ## managed_facility, its role and the inventory plugin on a real hub of their own (needs no lab; builds OCM once)
+	@$(IN_VENV) python -m pytest -q tests/hub
+
 matrix: ## the plugins' unit tests and the playbooks' syntax on each ansible-core from 2.16 to 2.21
 	@$(IN_VENV) tests/matrix
 
@@ -53,4 +56,4 @@ pictures: ## draw the dashboards from the running lab's data into docs/images
 train: ## train the model on ../shared/data (XRAYLAB_DATA) and write model.onnx
 	@files/model_service/train
 
-.PHONY: help lab lab-down lab-status check test olm-test matrix bench dashboards pictures train
+.PHONY: help lab lab-down lab-status check test olm-test hub-test matrix bench dashboards pictures train

@@ -31,13 +31,14 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed
 class Verdict:
     """`state` is ready, waiting, failing (may pass) or failed; `approve` names CSRs that are asked for.
 
-    `silent` tells that only the facility can say more.
+    `silent` tells that only the facility can say more, `taken` that several agents go by its name.
     """
 
     state: str
     reason: str
     approve: tuple[str, ...] = ()
     silent: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,11 @@ def request_troubles(facility: Facility, seen: Seen, requests: list[Request]) ->
     own = [entry for entry in pending if is_own(facility, entry)]
     agents = {entry.agent for entry in own} - seen.known_agents
     if managed.works(seen.cluster) and agents:
-        yield Verdict("failing", say_taken(facility, own, "while the cluster of that name is joined and answers"))
+        yield Verdict(
+            "failing", say_taken(facility, own, "while the cluster of that name is joined and answers"), taken=True
+        )
     elif len(agents) > 1:
-        yield Verdict("failing", say_taken(facility, own, "and only one of them can be meant"))
+        yield Verdict("failing", say_taken(facility, own, "and only one of them can be meant"), taken=True)
     if strange and not managed.works(seen.cluster):
         yield Verdict("failing", say_stranger(facility, strange[0]))
     denied = [entry for entry in requests if entry.state == "denied"]
