@@ -166,7 +166,10 @@ def troubles(cluster: Object, requests: list[Request]) -> Iterator[Verdict]:
     """What stops a registration, the surest sign first."""
     told = condition(cluster, IMPORTED)
     if told.get("status") == "False" and not managed.works(cluster):
-        yield judge_import(told)
+        verdict = judge_import(told)
+        # Of one that is lost, that it is being imported again is the lesser news.
+        if verdict.state == "failing" or not holds(cluster, JOINED):
+            yield verdict
     if not (cluster.get("spec") or {}).get("hubAcceptsClient"):
         yield Verdict(
             "failing",

@@ -31,7 +31,7 @@ IMPATIENT = {"error_grace": 10}
 class Facility(Plane):
     """A facility's cluster, with one node that runs the hub's agent."""
 
-    node: Node
+    node: Node | None = None
 
     def up(self) -> None:
         super().up()
@@ -39,7 +39,8 @@ class Facility(Plane):
         self.node.start()
 
     def stop(self) -> None:
-        self.node.stop()
+        if self.node:
+            self.node.stop()
         super().stop()
 
     @property

@@ -29,9 +29,9 @@ class Hub(Plane):
             self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         self.apply_files(ocm / "hub" / "bootstrap.yaml")
         gates = ["--feature-gates=ManagedClusterAutoApproval=true", f"--auto-approved-csr-users={BOOTSTRAP}"]
-        self.controller("registration", *(gates if auto_approve else []))
-        self.controller("work")
-        self.controller("placement")
+        self.controller("registration", "controller", *(gates if auto_approve else []))
+        self.controller("work", "manager")
+        self.controller("placement", "controller")
         if webhook:
             self.guard()
         if importer:
@@ -39,9 +39,9 @@ class Hub(Plane):
                 "importer", sys.executable, Path(__file__).with_name("importer.py"), self.folder, ocm, self.server
             )
 
-    def controller(self, name: str, *options: str) -> None:
+    def controller(self, name: str, part: str, *options: str) -> None:
         self.start(
-            name, self.products["ocm"] / "bin" / "ocm", name, "controller", "--kubeconfig", self.kubeconfig,
+            name, self.products["ocm"] / "bin" / "ocm", name, part, "--kubeconfig", self.kubeconfig,
             "--namespace", SPACES[1], "--disable-leader-election", "--listen", f"127.0.0.1:{free_ports(1)[0]}",
             *options,
         )  # fmt: skip

@@ -8,9 +8,10 @@ import time
 
 import pytest
 import yaml
-from ocm import BOOTSTRAP, CLUSTERS
+from ocm import BOOTSTRAP, CLUSTERS, KLUSTERLETS
 
 AGENT = "open-cluster-management-agent"
+IMAGES = dict.fromkeys(("imagePullSpec", "registrationImagePullSpec", "workImagePullSpec"), "ocm")
 ACCOUNT = "agent-registration-bootstrap"
 
 
@@ -18,9 +19,11 @@ ACCOUNT = "agent-registration-bootstrap"
 def south(world):
     """A facility without an agent, and so again after the test."""
     yield world.south
+    klusterlets = world.south.get(KLUSTERLETS, "Klusterlet") or {"items": []}
+    own = [entry["spec"]["clusterName"] for entry in klusterlets["items"]] or ["south"]
+    world.run(own[0], state="absent", force=True, facility=world.south.access)
     for name in world.hub.names(CLUSTERS, "ManagedCluster"):
         world.run(name, state="absent", force=True)
-    world.run("any", state="absent", force=True, facility=world.south.access)
     assert world.south.remains() == []
 
 
@@ -42,7 +45,7 @@ def klusterlet(world, name: str, server: str | None = None, token: str | None = 
     world.south.apply({
         "apiVersion": "operator.open-cluster-management.io/v1", "kind": "Klusterlet",
         "metadata": {"name": "klusterlet"},
-        "spec": {"clusterName": name, "namespace": AGENT, "deployOption": {"mode": "Singleton"}},
+        "spec": {"clusterName": name, "namespace": AGENT, "deployOption": {"mode": "Singleton"}, **IMAGES},
     })  # fmt: skip
 
 

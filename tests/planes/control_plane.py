@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "plane-test"
 PATIENCE = 400  # seconds: every wait ends when what it waits for is there, however busy the machine is
 PORTS = range(12000, 29000)  # below those that the kernel gives to connections, and Kubernetes to Services
+GIVEN: set[int] = set()  # nobody may listen there yet
 AUDIT = {
     "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
@@ -43,12 +44,13 @@ def build(*names: str) -> dict[str, Path]:
 
 def free_ports(number: int) -> list[int]:
     found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
+    for port in random.sample(sorted(set(PORTS) - GIVEN), len(set(PORTS) - GIVEN)):
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
             continue
         found.append(port)
+        GIVEN.add(port)
         if len(found) == number:
             return found
     raise OSError(f"{number} free ports are needed on 127.0.0.1, but there are {len(found)}")
