@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Finds the Python and Debian packages of an image in its layers. Reads streams, knows no registry and no document format.
+
+RPM's database is not read: of an image on Red Hat's base, its Python packages are found.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from typing import IO
+
+PYTHON = re.compile(r"(?:.*/)?[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO)")
+DEBIAN = re.compile(r"var/lib/dpkg/(?:status|status\.d/[^/]+)")
+DISTRIBUTION = ("etc/os-release", "usr/lib/os-release")
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+Files = dict[str, str]
+
+
+class LayerError(Exception):
+    """A sentence on a layer that can't be read."""
+
+
+@dataclass(frozen=True, order=True)
+class Package:
+    """`kind` is pypi or deb, as package URLs name them; `namespace` is the distribution of a deb."""
+
+    kind: str
+    name: str
+    version: str
+    namespace: str = ""
+    architecture: str = ""
+
+
+def add_layer(files: Files, layer: IO[bytes]) -> None:
+    """Brings `files`, the texts that tell of packages, to what they are with one more layer on top."""
+    below = set(files)
+    try:
+        with tarfile.open(fileobj=layer, mode="r|*") as tar:
+            for member in tar:
+                name = posixpath.normpath(member.name).lstrip("/")
+                if posixpath.basename(name).startswith(WHITEOUT):
+                    take_away(files, below, name)
+                elif member.isfile() and tells(name):
+                    file = tar.extractfile(member)
+                    files[name] = file.read().decode(errors="replace") if file else ""
+    except tarfile.TarError as error:
+        raise LayerError(f"A layer is neither a tar file nor one compressed with gzip: {error}.") from None
+
+
+def tells(name: str) -> bool:
+    return name in DISTRIBUTION or bool(DEBIAN.fullmatch(name) or PYTHON.fullmatch(name))
+
+
+def take_away(files: Files, below: set[str], whiteout: str) -> None:
+    """A file of this name stands for the removal of another, or of all that layers below have in its folder."""
+    folder, name = posixpath.split(whiteout)
+    gone = folder if name == OPAQUE else posixpath.join(folder, name.removeprefix(WHITEOUT))
+    for file in below:
+        if file == gone or file.startswith(f"{gone}/"):
+            files.pop(file, None)
+
+
+def packages(files: Files) -> list[Package]:
+    found = {*python_packages(files), *debian_packages(files)}
+    return sorted(found)
+
+
+def python_packages(files: Files) -> Iterable[Package]:
+    for name, text in files.items():
+        if PYTHON.fullmatch(name):
+            told = HeaderParser().parsestr(text)
+            if told["Name"] and told["Version"]:
+                # As package URLs want it, which takes PyPI's names for equal.
+                yield Package("pypi", re.sub(r"[-_.]+", "-", told["Name"]).lower(), told["Version"])
+
+
+def debian_packages(files: Files) -> Iterable[Package]:
+    distribution = os_release(files).get("ID", "debian")
+    for name, text in files.items():
+        if DEBIAN.fullmatch(name) and not name.endswith(".md5sums"):
+            for paragraph in re.split(r"\n\s*\n", text):
+                told = HeaderParser().parsestr(paragraph.strip() + "\n\n")
+                installed = "installed" in (told["Status"] or "install ok installed").split()
+                if told["Package"] and told["Version"] and installed:
+                    yield Package("deb", told["Package"], told["Version"], distribution, told["Architecture"] or "")
+
+
+def os_release(files: Files) -> dict[str, str]:
+    text = next((files[name] for name in DISTRIBUTION if name in files), "")
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key: value.strip("\"'") for key, _, value in pairs}
