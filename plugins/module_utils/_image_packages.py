@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Finds the Python and Debian packages of an image in its layers. Reads streams, knows no registry and no document format.
+"""Finds the Python and Debian packages of an image in its layers. Knows no registry and no format of documents.
 
 RPM's database is not read: of an image on Red Hat's base, its Python packages are found.
 """
@@ -39,31 +39,32 @@ class Package:
 
 def add_layer(files: Files, layer: IO[bytes]) -> None:
     """Brings `files`, the texts that tell of packages, to what they are with one more layer on top."""
-    below = set(files)
+    added: Files = {}
     try:
         with tarfile.open(fileobj=layer, mode="r|*") as tar:
             for member in tar:
                 name = posixpath.normpath(member.name).lstrip("/")
                 if posixpath.basename(name).startswith(WHITEOUT):
-                    take_away(files, below, name)
+                    take_away(files, name)
                 elif member.isfile() and tells(name):
                     file = tar.extractfile(member)
-                    files[name] = file.read().decode(errors="replace") if file else ""
+                    added[name] = file.read().decode(errors="replace") if file else ""
     except tarfile.TarError as error:
-        raise LayerError(f"A layer is neither a tar file nor one compressed with gzip: {error}.") from None
+        words = str(error).splitlines()[0]
+        raise LayerError(f"A layer is neither a tar file nor one compressed with gzip: {words}.") from None
+    files.update(added)
 
 
 def tells(name: str) -> bool:
     return name in DISTRIBUTION or bool(DEBIAN.fullmatch(name) or PYTHON.fullmatch(name))
 
 
-def take_away(files: Files, below: set[str], whiteout: str) -> None:
+def take_away(below: Files, whiteout: str) -> None:
     """A file of this name stands for the removal of another, or of all that layers below have in its folder."""
     folder, name = posixpath.split(whiteout)
     gone = folder if name == OPAQUE else posixpath.join(folder, name.removeprefix(WHITEOUT))
-    for file in below:
-        if file == gone or file.startswith(f"{gone}/"):
-            files.pop(file, None)
+    for file in [file for file in below if file == gone or file.startswith(f"{gone}/")]:
+        del below[file]
 
 
 def packages(files: Files) -> list[Package]:

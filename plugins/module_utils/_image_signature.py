@@ -118,7 +118,8 @@ def read_key(pem: bytes, name: str) -> Any:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
-        raise SigningKeyError(f"The signing key {name} should be a private key as PEM, but can't be read: {error}") from None
+        said = f"The signing key {name} should be a private key as PEM, but can't be read: {error}"
+        raise SigningKeyError(said) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise SigningKeyError(f"The signing key {name} should be of the kind ECDSA P-256, but is another.")
     return key

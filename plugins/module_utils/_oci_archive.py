@@ -66,10 +66,11 @@ class Archive:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self._tar = tarfile.open(path)
+            self._tar = tarfile.open(path)  # noqa: SIM115 - close() closes it
             self._names = {name.removeprefix("./"): name for name in self._tar.getnames()}
         except (OSError, tarfile.TarError, EOFError) as error:
-            raise ArchiveError(f"Could not read {path} as an OCI archive: {error}. {self._advice()}") from None
+            words = str(error).splitlines()[0].rstrip(":")
+            raise ArchiveError(f"Could not read {path} as an OCI archive: {words}. {self._advice()}") from None
 
     def close(self) -> None:
         self._tar.close()

@@ -40,7 +40,7 @@ class Repository:
     ) -> None:
         found = REPOSITORY.fullmatch(name)
         if not found:
-            raise RegistryError(f"A repository is named HOST/PATH, such as quay.example.com/xraylab/gallery, not {name!r}.")
+            raise RegistryError(f"A repository is named HOST/PATH, as quay.example.com/xraylab/gallery, not {name!r}.")
         self.name, self.path = name, found["path"]
         # Only who asks for no certificate to be verified may speak without one.
         self.base = f"https://{found['host']}/v2/"
@@ -71,8 +71,8 @@ class Repository:
         deed = f"send {digest} to"
         begun = self._send(deed, "POST", "blobs/uploads/")
         place = urljoin(begun.url, begun.headers["Location"])
-        glue = "&" if "?" in place else "?"
-        self._send(deed, "PUT", f"{place}{glue}digest={digest}", data=data, headers={"Content-Type": "application/octet-stream"})
+        headers = {"Content-Type": "application/octet-stream"}
+        self._send(deed, "PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", data, headers)
 
     def _send(
         self, deed: str, method: str, path: str, data: Any = None, headers: dict[str, str] | None = None,

@@ -39,7 +39,8 @@ class Quay:
         self.session = requests.Session()
         # Given with each request: a session's own would lose against REQUESTS_CA_BUNDLE.
         self.verify = (ca_file or True) if validate_certs else False
-        self.session.headers["X-Requested-With"] = "XMLHttpRequest"
+        # As Quay's own page sends them.
+        self.session.headers.update({"X-Requested-With": "XMLHttpRequest", "Referer": self.url})
 
     def sign_in(self, username: str, password: str) -> bool:
         """Whether Quay knows this user by this password."""
@@ -77,16 +78,12 @@ class Quay:
         return found if isinstance(found, dict) else {}
 
     def _csrf_token(self) -> str:
-        return self._json("begin a session", self._good("begin a session", self._send("begin a session", "GET", "/csrf_token")))[
-            "csrf_token"
-        ]
+        return self.get("begin a session", "/csrf_token")["csrf_token"]
 
     def _send(self, deed: str, method: str, path: str, body: Any = None, query: dict[str, str] | None = None) -> Any:
         try:
-            # Quay lets pages of its own origin write.
-            headers = {"Referer": self.url}
             return self.session.request(
-                method, self.url + path, json=body, params=query, headers=headers, verify=self.verify, timeout=ANSWER_WITHIN
+                method, self.url + path, json=body, params=query, verify=self.verify, timeout=ANSWER_WITHIN
             )
         except requests.exceptions.SSLError as error:
             advice = "Give the authority that signed Quay's certificate as ca_file."

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Decides what makes an organisation of Quay as it is wanted. Pure: what Quay has in, calls out.
 
-State is {"repositories": {name: {visibility, description}}, "robots": {name: {description, repositories: {name: role}}}};
-None where there is no organisation.
+State is {"repositories": {name: {visibility, description}}, "robots": {name: {description, repositories}}}, a robot's
+repositories being {name: role}; or None where there is no organisation.
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ def plan_repository(organization: str, name: str, before: State | None, wanted: 
         return [Call(f"make the repository {full}", "POST", path_of("repository"), body)]
     calls = []
     if before["visibility"] != wanted["visibility"]:
-        body = {"visibility": wanted["visibility"]}
-        calls.append(Call(f"make the repository {full} {wanted['visibility']}", "POST", f"{where}/changevisibility", body))
+        visibility = wanted["visibility"]
+        body = {"visibility": visibility}
+        calls.append(Call(f"make the repository {full} {visibility}", "POST", f"{where}/changevisibility", body))
     if before["description"] != wanted["description"]:
         calls.append(Call(f"describe the repository {full}", "PUT", where, {"description": wanted["description"]}))
     return calls

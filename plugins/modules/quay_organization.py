@@ -11,14 +11,15 @@ short_description: Manage an organization of Quay with its repositories and robo
 version_added: 0.1.0
 description:
   - Makes an organization, its repositories and its robot accounts with their rights, through the API of Red Hat Quay.
-  - Signs in as Quay's page does, because a token of the first user ends after some hours. An empty Quay gets its first user.
+  - Signs in as Quay's page does, because a token of the first user ends after some hours.
+  - An empty Quay gets its first user.
   - Repositories and robots that are not listed stay as they are.
 author:
   - XRay Lab contributors (@xraylab)
 attributes:
   check_mode:
     support: full
-    description: Reads and predicts; a robot that would be made has no token yet. Where Quay has no user yet, it has nothing.
+    description: Reads and predicts; a robot that would be made has no token yet, and a Quay without users has nothing.
   diff_mode:
     support: full
     description: Shows repositories and rights, and no token.
@@ -88,7 +89,7 @@ options:
         choices: [read, write, admin]
         default: read
       repositories:
-        description: Names of the repositories that the robot has this role in. Without the option, all of O(repositories).
+        description: Repositories that the robot has this role in. Without the option, all of O(repositories).
         type: list
         elements: str
       description:
@@ -118,8 +119,8 @@ EXAMPLES = r"""
 RETURN = r"""
 robots:
   description:
-    - Robot accounts of O(robots) with what they sign in by. B(Sensitive) - set C(no_log) on the task and keep the result out
-      of logs.
+    - Robot accounts of O(robots) with what they sign in by. B(Sensitive) - set C(no_log) on the task and keep the
+      result out of logs.
   returned: success
   type: list
   elements: dict
@@ -234,7 +235,8 @@ def run(module: AnsibleModule) -> dict:
             quay.write(call.deed, call.method, call.path, call.body)
         after, tokens = read(quay, name, robots)
     shown = [{"name": r, "username": f"{name}+{r}", "token": tokens.get(r, "")} for r in robots if wanted]
-    return {"changed": bool(calls) or user != "signed in", "robots": shown, "diff": {"before": before or {}, "after": after or {}}}
+    diff = {"before": before or {}, "after": after or {}}
+    return {"changed": bool(calls) or user != "signed in", "robots": shown, "diff": diff}
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ module: registry_image
 short_description: Load an image out of an OCI archive into a registry, signed and with its bill of materials
 version_added: 0.1.0
 description:
-  - Sends an image of an OCI archive to a repository, byte by byte, so that it keeps its digest. What the registry has is not
-    sent again. Neither skopeo nor a container runtime is needed.
+  - Sends an image of an OCI archive to a repository, byte by byte, so that it keeps its digest. What the registry has
+    is not sent again. Neither skopeo nor a container runtime is needed.
   - With O(signing_key) the image gets a signature as cosign makes and verifies it, C(cosign verify --key).
   - With O(sbom) the image gets a bill of materials of its Python and Debian packages, in CycloneDX's format, where
     C(cosign download sbom) finds it. RPM packages are not in it.
@@ -30,7 +30,7 @@ options:
     type: path
     required: true
   repository:
-    description: Where the image goes, such as C(quay.example.com/xraylab/gallery). In Quay the repository has to be there.
+    description: Where the image goes, such as C(quay.example.com/xraylab/gallery). In Quay it has to be there.
     type: str
     required: true
   tag:
@@ -85,7 +85,7 @@ image:
   description: Reference of the image by its digest.
   returned: success
   type: str
-  sample: quay.hub.example.com/xraylab/risk-assessment@sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
+  sample: quay.example.com/xraylab/gallery@sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
 digest:
   description: Digest of the image.
   returned: success
@@ -94,6 +94,7 @@ digest:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _bill_of_materials as bill
@@ -135,7 +136,7 @@ class Loading:
         self.payload = signature.payload(self.repository.name, self.digest)
         self.key = self.signing_key()
 
-    def signing_key(self):
+    def signing_key(self) -> Any:
         """None without one, or while it would only be made."""
         if not self.options["signing_key"]:
             return None
@@ -176,9 +177,8 @@ class Loading:
         if self.options["sbom"] and not before["sbom"]:
             self.put_artifact("sbom", self.bill_of_materials(), signature.SBOM_TYPE)
         if self.key and not before["signed"]:
-            self.put_artifact(
-                "sig", self.payload, signature.PAYLOAD_TYPE, {signature.SIGNATURE: signature.sign(self.key, self.payload)}
-            )
+            signed = {signature.SIGNATURE: signature.sign(self.key, self.payload)}
+            self.put_artifact("sig", self.payload, signature.PAYLOAD_TYPE, signed)
         if self.options["tag"] and before["tag"] != self.digest:
             self.repository.put_manifest(self.options["tag"], self.manifest)
 
@@ -227,7 +227,8 @@ def run(module: AnsibleModule) -> dict:
     finally:
         archive.close()
     image = f"{loading.repository.name}@{loading.digest}"
-    return {"changed": before != wanted, "image": image, "digest": loading.digest, "diff": {"before": before, "after": wanted}}
+    diff = {"before": before, "after": wanted}
+    return {"changed": before != wanted, "image": image, "digest": loading.digest, "diff": diff}
 
 
 def main() -> None:

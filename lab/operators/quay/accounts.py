@@ -88,9 +88,13 @@ class Accounts:
     def add_repository(self, organization: str, name: str, visibility: str, description: str) -> None:
         self._write("insert into repositories values (?, ?, ?, ?)", organization, name, visibility, description)
 
-    def change_repository(self, organization: str, name: str, field: str, value: str) -> None:
-        assert field in ("visibility", "description")
-        self._write(f"update repositories set {field} = ? where organization = ? and name = ?", value, organization, name)
+    def change_visibility(self, organization: str, name: str, value: str) -> None:
+        statement = "update repositories set visibility = ? where organization = ? and name = ?"
+        self._write(statement, value, organization, name)
+
+    def describe(self, organization: str, name: str, value: str) -> None:
+        statement = "update repositories set description = ? where organization = ? and name = ?"
+        self._write(statement, value, organization, name)
 
     def drop_repository(self, organization: str, name: str) -> None:
         self._write("delete from repositories where organization = ? and name = ?", organization, name)

@@ -84,7 +84,12 @@ async def list_repositories(request: web.Request) -> web.Response:
 
 def _shown(row: Row) -> dict[str, Any]:
     public = row["visibility"] == "public"
-    return {"namespace": row["organization"], "name": row["name"], "description": row["description"], "is_public": public}
+    return {
+        "namespace": row["organization"],
+        "name": row["name"],
+        "description": row["description"],
+        "is_public": public,
+    }
 
 
 async def make_repository(request: web.Request) -> web.Response:
@@ -106,7 +111,7 @@ async def show_repository(request: web.Request) -> web.Response:
 
 async def describe_repository(request: web.Request) -> web.Response:
     row, text = repository_or_404(request), (await _asked(request)).get("description", "")
-    request.app["accounts"].change_repository(row["organization"], row["name"], "description", text)
+    request.app["accounts"].describe(row["organization"], row["name"], text)
     return web.json_response({"success": True})
 
 
@@ -114,7 +119,7 @@ async def change_visibility(request: web.Request) -> web.Response:
     row, visibility = repository_or_404(request), (await _asked(request)).get("visibility")
     if visibility not in ("public", "private"):
         raise Refused(400, "visibility must be public or private")
-    request.app["accounts"].change_repository(row["organization"], row["name"], "visibility", visibility)
+    request.app["accounts"].change_visibility(row["organization"], row["name"], visibility)
     return web.json_response({"success": True})
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The application's process: `python3 -m quay.app`. Quay's sign-in, what this project uses of its API, and its registry."""
+"""The application's process: `python3 -m quay.app`. Quay's sign-in, some of its API, its registry."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def main() -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(STACK / "ssl.cert", STACK / "ssl.key")
     app = application(settings, Accounts(DATABASE), signer)
-    web.run_app(app, host="0.0.0.0", port=8443, ssl_context=context, access_log=None)
+    web.run_app(app, port=8443, ssl_context=context, access_log=None)
 
 
 if __name__ == "__main__":

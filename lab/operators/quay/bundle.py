@@ -45,7 +45,7 @@ def managed(spec: Body) -> dict[str, bool]:
 
 
 def read(registry: Body, secret: dict[str, str]) -> Wanted:
-    """`secret` holds the config bundle's texts. Raises Failure with the vendor's reason for what can't be rolled out."""
+    """`secret` holds the config bundle's texts. Failure has the vendor's reason why nothing can be rolled out."""
     components = managed(registry["spec"])
     if asked := [kind for kind in ABSENT if components[kind]]:
         raise Failure("Unsupported", f"this stand-in runs no {', '.join(asked)}: set managed to false")

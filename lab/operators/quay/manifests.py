@@ -34,7 +34,11 @@ def config_name(registry: Body) -> str:
 
 def owned(registry: Body, api_version: str, kind: str, name: str, **fields: Any) -> Body:
     meta = registry["metadata"]
-    owner = {k: registry[k] for k in ("apiVersion", "kind")} | {"name": meta["name"], "uid": meta["uid"], "controller": True}
+    owner = {k: registry[k] for k in ("apiVersion", "kind")} | {
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+    }
     labels = {"quay-operator/quayregistry": meta["name"]}
     place = {"name": name, "namespace": meta["namespace"], "labels": labels, "ownerReferences": [owner]}
     return {"apiVersion": api_version, "kind": kind, "metadata": place, **fields}
@@ -75,7 +79,11 @@ def service(registry: Body, wanted: Wanted) -> Body:
     on_node = asked.isdigit() and int(asked) in NODE_PORTS
     if on_node:
         port["nodePort"] = int(asked)
-    spec = {"type": "NodePort" if on_node else "ClusterIP", "selector": {"quay-component": app_name(registry)}, "ports": [port]}
+    spec = {
+        "type": "NodePort" if on_node else "ClusterIP",
+        "selector": {"quay-component": app_name(registry)},
+        "ports": [port],
+    }
     return owned(registry, "v1", "Service", app_name(registry), spec=spec)
 
 
@@ -83,7 +91,10 @@ def deployment(registry: Body, image: str, config: Body) -> Body:
     name = app_name(registry)
     digest = hashlib.sha256(json.dumps(config["data"], sort_keys=True).encode()).hexdigest()[:16]
     labels = {"quay-component": name}
-    template = {"metadata": {"labels": labels, "annotations": {"config": digest}}, "spec": _pod(registry, image, config)}
+    template = {
+        "metadata": {"labels": labels, "annotations": {"config": digest}},
+        "spec": _pod(registry, image, config),
+    }
     spec = {"replicas": 1, "strategy": {"type": "Recreate"}, "selector": {"matchLabels": labels}, "template": template}
     return owned(registry, "apps/v1", "Deployment", name, spec=spec)
 
@@ -141,5 +152,5 @@ def _mounts() -> list[Body]:
     return [
         {"name": "config", "mountPath": "/conf/stack", "readOnly": True},
         {"name": "data", "mountPath": "/datastorage"},
-        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108,
     ]

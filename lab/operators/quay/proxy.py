@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import aiohttp
 from aiohttp import web
 
@@ -28,8 +30,10 @@ async def forward(request: web.Request) -> web.StreamResponse:
         return response
 
 
-async def registry_session(app: web.Application):
+async def registry_session(app: web.Application) -> AsyncIterator[None]:
     # An image's layer takes as long as it takes; and what is compressed stays so.
-    app["registry"] = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_read=120), auto_decompress=False)
+    app["registry"] = aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=None, sock_read=120), auto_decompress=False
+    )
     yield
     await app["registry"].close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The status of a QuayRegistry, as the vendor's operator writes it: no observedGeneration, one condition a component. Pure."""
+"""The status of a QuayRegistry, as the vendor's operator writes it: one condition a component. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def rolled_out(registry: Body, managed: dict[str, bool], hostname: str, deployme
     replicas = ((deployment or {}).get("status") or {}).get("availableReplicas") or 0
     message = f"Deployment {registry['metadata']['name']}-quay-app: {replicas} replicas are available"
     reason = "HealthChecksPassing" if replicas else "ComponentsUnhealthy"
-    created = condition("ComponentsCreated", reason="ComponentsCreationSuccess", message="All objects created/updated successfully")
+    created = condition(
+        "ComponentsCreated", reason="ComponentsCreationSuccess", message="All objects created/updated successfully"
+    )
     available = condition("Available", str(bool(replicas)), reason, "" if replicas else message)
     new = [*components(managed, bool(replicas), message), created, available]
     return _with(registry, new, registryEndpoint=f"https://{hostname}", currentVersion=VERSION)
