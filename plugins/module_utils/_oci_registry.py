@@ -42,7 +42,6 @@ class Repository:
         if not found:
             raise RegistryError(f"A repository is named HOST/PATH, as quay.example.com/xraylab/gallery, not {name!r}.")
         self.name, self.path = name, found["path"]
-        # Only who asks for no certificate to be verified may speak without one.
         self.base = f"https://{found['host']}/v2/"
         self.credentials, self.token = credentials, ""
         self.verify: Any = (ca_file or True) if validate_certs else False

@@ -59,7 +59,12 @@ def test_a_config_bundle_is_read():
         (registry(), {"config.yaml": SECRET["config.yaml"]}, "ConfigInvalid", "ssl.cert and ssl.key"),
         (registry(objectstorage=False), SECRET, "ConfigInvalid", "RadosGWStorage only, not None"),
         (registry(objectstorage=False), with_storage("S3Storage", {}), "ConfigInvalid", "not S3Storage"),
-        (registry(objectstorage=False), with_storage("RadosGWStorage", {"hostname": "x"}), "ConfigInvalid", "lacks acc"),
+        (
+            registry(objectstorage=False),
+            with_storage("RadosGWStorage", {"hostname": "x"}),
+            "ConfigInvalid",
+            "lacks acc",
+        ),
         (registry(clair=True), SECRET, "Unsupported", "runs no clair"),
         (registry(route=True), SECRET, "RouteComponentDependencyError", "serves no Routes"),
     ],
