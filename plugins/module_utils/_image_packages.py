@@ -94,5 +94,5 @@ def debian_packages(files: Files) -> Iterable[Package]:
 
 def os_release(files: Files) -> dict[str, str]:
     text = next((files[name] for name in DISTRIBUTION if name in files), "")
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {key: value.strip("\"'") for key, _, value in pairs}
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {key: value.strip("\"'") for key, value in pairs}

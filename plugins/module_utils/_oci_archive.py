@@ -81,8 +81,7 @@ class Archive:
 
     def open(self, blob: Blob) -> IO[bytes]:
         """A part's bytes, as a file that can be read twice."""
-        algorithm, _, value = blob.digest.partition(":")
-        return self._file(f"blobs/{algorithm}/{value}")
+        return self._file(f"blobs/{blob.digest.replace(':', '/')}")
 
     def _file(self, name: str) -> IO[bytes]:
         try:

@@ -44,7 +44,7 @@ class Registry(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def answer(self):
-        path, _, query = self.path.partition("?")
+        path, query = (*self.path.split("?", 1), "")[:2]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if path == "/token":
             right = self.headers.get("Authorization") == BASIC and "scope=repository%3Ax%2Fy%3Apull%2Cpush" in query
