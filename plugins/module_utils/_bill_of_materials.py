@@ -39,7 +39,8 @@ def write(reference: str, digest: str, packages: list[Package]) -> bytes:
 
 
 def component(package: Package) -> Component:
-    qualifiers = {"arch": package.architecture} if package.architecture else {}
+    told = {"arch": package.architecture, "epoch": package.epoch}
+    qualifiers = {name: value for name, value in told.items() if value}
     purl = PackageURL(package.kind, package.namespace or None, package.name, package.version, qualifiers)
     return Component(
         name=package.name, version=package.version, type=ComponentType.LIBRARY, bom_ref=purl.to_string(), purl=purl

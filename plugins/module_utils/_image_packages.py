@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Finds the Python and Debian packages of an image in its layers. Knows no registry and no format of documents.
+"""Finds the Python, Debian and RPM packages of an image in its layers. Knows no registry and no format of documents.
 
-RPM's database is not read: of an image on Red Hat's base, its Python packages are found.
+RPM's database is read where it is SQLite: RHEL 8 and older have another.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import IO
 
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _rpm_database as rpm
+
 PYTHON = re.compile(r"(?:.*/)?[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO)")
 DEBIAN = re.compile(r"var/lib/dpkg/(?:status|status\.d/[^/]+)")
+RPM = ("var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite")
 DISTRIBUTION = ("etc/os-release", "usr/lib/os-release")
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
-Files = dict[str, str]
+Files = dict[str, bytes]
 
 
 class LayerError(Exception):
@@ -28,17 +31,18 @@ class LayerError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Package:
-    """`kind` is pypi or deb, as package URLs name them; `namespace` is the distribution of a deb."""
+    """`kind` is pypi, deb or rpm, as package URLs name them; `namespace` is the distribution of the last two."""
 
     kind: str
     name: str
     version: str
     namespace: str = ""
     architecture: str = ""
+    epoch: str = ""
 
 
 def add_layer(files: Files, layer: IO[bytes]) -> None:
-    """Brings `files`, the texts that tell of packages, to what they are with one more layer on top."""
+    """Brings `files`, the files that tell of packages, to what they are with one more layer on top."""
     added: Files = {}
     try:
         with tarfile.open(fileobj=layer, mode="r|*") as tar:
@@ -48,7 +52,7 @@ def add_layer(files: Files, layer: IO[bytes]) -> None:
                     take_away(files, name)
                 elif member.isfile() and tells(name):
                     file = tar.extractfile(member)
-                    added[name] = file.read().decode(errors="replace") if file else ""
+                    added[name] = file.read() if file else b""
     except tarfile.TarError as error:
         words = str(error).splitlines()[0]
         raise LayerError(f"A layer is neither a tar file nor one compressed with gzip: {words}.") from None
@@ -56,7 +60,7 @@ def add_layer(files: Files, layer: IO[bytes]) -> None:
 
 
 def tells(name: str) -> bool:
-    return name in DISTRIBUTION or bool(DEBIAN.fullmatch(name) or PYTHON.fullmatch(name))
+    return name in (*DISTRIBUTION, *RPM) or bool(DEBIAN.fullmatch(name) or PYTHON.fullmatch(name))
 
 
 def take_away(below: Files, whiteout: str) -> None:
@@ -68,14 +72,13 @@ def take_away(below: Files, whiteout: str) -> None:
 
 
 def packages(files: Files) -> list[Package]:
-    found = {*python_packages(files), *debian_packages(files)}
-    return sorted(found)
+    return sorted({*python_packages(files), *debian_packages(files), *rpm_packages(files)})
 
 
 def python_packages(files: Files) -> Iterable[Package]:
-    for name, text in files.items():
+    for name, data in files.items():
         if PYTHON.fullmatch(name):
-            told = HeaderParser().parsestr(text)
+            told = HeaderParser().parsestr(text(data))
             if told["Name"] and told["Version"]:
                 # As package URLs want it, which takes PyPI's names for equal.
                 yield Package("pypi", re.sub(r"[-_.]+", "-", told["Name"]).lower(), told["Version"])
@@ -83,16 +86,31 @@ def python_packages(files: Files) -> Iterable[Package]:
 
 def debian_packages(files: Files) -> Iterable[Package]:
     distribution = os_release(files).get("ID", "debian")
-    for name, text in files.items():
+    for name, data in files.items():
         if DEBIAN.fullmatch(name) and not name.endswith(".md5sums"):
-            for paragraph in re.split(r"\n\s*\n", text):
+            for paragraph in re.split(r"\n\s*\n", text(data)):
                 told = HeaderParser().parsestr(paragraph.strip() + "\n\n")
                 installed = "installed" in (told["Status"] or "install ok installed").split()
                 if told["Package"] and told["Version"] and installed:
                     yield Package("deb", told["Package"], told["Version"], distribution, told["Architecture"] or "")
 
 
+def rpm_packages(files: Files) -> Iterable[Package]:
+    distribution = os_release(files).get("ID", "redhat")
+    for name in RPM:
+        try:
+            found = rpm.read(files[name]) if name in files else []
+        except ValueError as error:
+            raise LayerError(f"The image has {name}, but {error}.") from None
+        for one in found:
+            yield Package("rpm", one.name, one.version, distribution, one.architecture, one.epoch)
+
+
+def text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
 def os_release(files: Files) -> dict[str, str]:
-    text = next((files[name] for name in DISTRIBUTION if name in files), "")
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+    told = text(next((files[name] for name in DISTRIBUTION if name in files), b""))
+    pairs = (line.split("=", 1) for line in told.splitlines() if "=" in line)
     return {key: value.strip("\"'") for key, value in pairs}

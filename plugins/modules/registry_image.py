@@ -13,8 +13,8 @@ description:
   - Sends an image of an OCI archive to a repository, byte by byte, so that it keeps its digest. What the registry has
     is not sent again. Neither skopeo nor a container runtime is needed.
   - With O(signing_key) the image gets a signature as cosign makes and verifies it, C(cosign verify --key).
-  - With O(sbom) the image gets a bill of materials of its Python and Debian packages, in CycloneDX's format, where
-    C(cosign download sbom) finds it. RPM packages are not in it.
+  - With O(sbom) the image gets a bill of materials of its Python, Debian and RPM packages, in CycloneDX's format, where
+    C(cosign download sbom) finds it. RPM's database is read where it is SQLite, as from RHEL 9 on.
 author:
   - XRay Lab contributors (@xraylab)
 attributes:
