@@ -102,7 +102,12 @@ def test_the_bill_of_materials_lists_what_the_function_runs_on(loaded):
     assert told["bomFormat"] == "CycloneDX"
     assert told["metadata"]["component"]["version"] == loaded.digest
     packages = {entry["purl"].partition("@")[0] for entry in told["components"]}
-    assert {"pkg:pypi/onnxruntime", "pkg:pypi/pydicom", "pkg:pypi/starlette"} <= packages
+    assert {
+        "pkg:pypi/onnxruntime",
+        "pkg:pypi/pydicom",
+        "pkg:pypi/starlette",
+        "pkg:deb/debian/python3.11-minimal",
+    } <= packages
 
 
 def test_the_facilities_robot_pulls_and_cannot_push(loaded):
