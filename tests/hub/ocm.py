@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,17 @@ KLUSTERLETS = "operator.open-cluster-management.io/v1"
 WORKS = "work.open-cluster-management.io/v1"
 BOOTSTRAP = "system:serviceaccount:open-cluster-management:agent-registration-bootstrap"
 WEBHOOKS = (("Mutating", "mutate"), ("Validating", "validate"))
+FIXED = (8000, 8080)  # where the webhook wants to listen besides, and ends if it cannot
 SPACES = ("open-cluster-management", "open-cluster-management-hub")
 KINDS = ROOT / "lab" / "catalog" / "crds" / "klusterletaddonconfigs.agent.open-cluster-management.io.yaml"
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 class Hub(Plane):
@@ -32,7 +42,7 @@ class Hub(Plane):
         self.controller("registration", "controller", *(gates if auto_approve else []))
         self.controller("work", "manager")
         self.controller("placement", "controller")
-        if webhook:
+        if webhook and all(is_free(port) for port in FIXED):
             self.guard()
         if importer:
             self.start(

@@ -76,7 +76,7 @@ def test_no_hub_at_that_address(world):
 
 
 def test_wrong_credentials_of_the_facility(world):
-    facility = {"host": world.south.server, "api_key": "wrong", "validate_certs": False}
+    facility = {"host": world.south.server, "api_key": "not-the-token", "validate_certs": False}
     for way in ("auto_secret", "manifests"):
         said = world.refused("south", import_by=way, facility=facility)
         assert "its API server refuses the credentials of option facility: the token is wrong or has expired" in said
@@ -100,12 +100,12 @@ def test_a_facility_out_of_reach_from_the_hub(world):
 
 @pytest.mark.usefixtures("south")
 def test_a_wrong_token_of_the_agent(world):
-    klusterlet(world, "south", token="wrong")
+    klusterlet(world, "south", token="not-the-token")
     said = said_of(world)
     assert "no CSR of its agent has come to the hub yet" in said
     assert "The agent should get in with the token of Secret bootstrap-hub-kubeconfig, but the hub at https" in said
     assert "Unauthorized" in said
-    assert "The hub shows nothing of a wrong token" in world.refused("south")
+    assert "The hub shows nothing of a wrong token" in world.refused("south", timeout=5)
 
 
 @pytest.mark.usefixtures("south")

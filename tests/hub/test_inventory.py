@@ -76,7 +76,14 @@ def run(file, fails: bool = False, **environment):
         env={**os.environ, "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1", **environment},
     )  # fmt: skip
     assert (done.returncode != 0) == fails, done.stderr
-    return " ".join(done.stderr.split()) if fails else json.loads(done.stdout)
+    return " ".join(done.stderr.split()) if fails else plain(json.loads(done.stdout))
+
+
+def plain(told):
+    """Without the marks of what is no template."""
+    if isinstance(told, dict):
+        return told["__ansible_unsafe"] if set(told) == {"__ansible_unsafe"} else {k: plain(v) for k, v in told.items()}
+    return [plain(entry) for entry in told] if isinstance(told, list) else told
 
 
 def hosts(found, group):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.xraylab.medical_diagnosis.plugins.plugin_utils import _managed_inventory as managed
 
-ANSWERS = json.loads((Path(__file__).parents[1] / "inventory" / "fixtures" / "hub.json").read_text())
+ANSWERS = json.loads((Path(__file__).parent / "fixtures" / "hub.json").read_text())
 CLUSTERS, DECISIONS = ANSWERS["clusters"], ANSWERS["decisions"]
 
 
