@@ -106,7 +106,7 @@ class Operator:
             for part in (serving.kubernetes_service(body), serving.deployment(body)):
                 made = await self.api.apply(part)
         except ApiError as error:
-            await self.api.set_status(body, serving.refused(body, Failure("InvalidSpec", str(error))))
+            await self.api.set_status(body, serving.refused(body, Failure(serving.INVALID, str(error))))
             raise
         pods = await self._pods(body, f"{serving.LABEL}={body['metadata']['name']}")
         await self.api.set_status(body, serving.status(body, made, pods))

@@ -89,7 +89,7 @@ def cluster_status(body: Body, error: Failure | None) -> Body:
     each = [condition(f"{name}Ready", "True", "ReconcileCompleted", DONE) for name in sorted(good)]
     each += [condition(f"{name}Ready", "False", "ReconcileFailed", why) for name, why in sorted(bad.items())]
     status = {"phase": "Error" if words else "Ready", "conditions": _dated(body, _conditions(words, reason) + each)}
-    status["installedComponents"] = {name: name in good for name in sorted(components(body))}
+    status["installedComponents"] = {name: name in good for name in sorted({*components(body), *KNOWN})}
     return {**status, **({"errorMessage": words} if words else {})}
 
 

@@ -13,7 +13,12 @@ Body = dict[str, Any]
 MODES = ("RawDeployment", "Standard")  # the same; the second is its name from KServe 0.16 on
 MODE, CLASS = "serving.kserve.io/deploymentMode", "serving.kserve.io/autoscalerClass"
 LABEL = "serving.kserve.io/inferenceservice"
+INVALID = "InvalidPredictorSpec"  # one of the few reasons that the CRD lets a failure have
 CONTAINER, PORT = "kserve-container", 8080
+UNSUPPORTED = {
+    "autoScaling", "batcher", "canaryTrafficPercent", "containerConcurrency", "logger", "scaleMetric",
+    "scaleMetricType", "scaleTarget", "timeout", "workerSpec",
+}  # fmt: skip
 NOT_THE_PODS = ("containers", "minReplicas", "maxReplicas", "deploymentStrategy", "labels", "annotations")
 
 
@@ -22,17 +27,17 @@ def check(service: Body) -> None:
     spec, predictor = service["spec"], service["spec"]["predictor"]
     mode = (service["metadata"].get("annotations") or {}).get(MODE, "RawDeployment")
     if mode not in MODES:
-        raise Failure("InvalidSpec", f"annotation {MODE}: this stand-in has no {mode}, only {' or '.join(MODES)}")
+        raise Failure(INVALID, f"annotation {MODE}: this stand-in has no {mode}, only {' or '.join(MODES)}")
     if extra := [name for name in ("transformer", "explainer") if name in spec]:
-        raise Failure("InvalidSpec", f"spec.{extra[0]} is not in this stand-in")
+        raise Failure(INVALID, f"spec.{extra[0]} is not in this stand-in")
     if [c["name"] for c in predictor.get("containers") or []] != [CONTAINER]:
         raise Failure(
             "NoSupportingRuntime", f"this stand-in has no runtimes: spec.predictor.containers must be one {CONTAINER}"
         )
-    if unknown := {"batcher", "logger", "workerSpec", "canaryTrafficPercent"} & set(predictor):
-        raise Failure("InvalidSpec", f"spec.predictor.{min(unknown)} is not in this stand-in")
+    if unknown := UNSUPPORTED & set(predictor):
+        raise Failure(INVALID, f"spec.predictor.{min(unknown)} is not in this stand-in")
     if predictor.get("maxReplicas", 0) > replicas(service):
-        raise Failure("InvalidSpec", "spec.predictor: this stand-in scales nothing, maxReplicas must be minReplicas")
+        raise Failure(INVALID, "spec.predictor: this stand-in scales nothing, maxReplicas must be minReplicas")
 
 
 def replicas(service: Body) -> int:
@@ -107,7 +112,7 @@ def status(service: Body, made: Body | None, pods: list[Body]) -> Body:
         **_start(service, new),
         **where,
         "components": {"predictor": {"url": url(service)} if ready else {}},
-        "modelStatus": _model(ready, pods),
+        "modelStatus": _told(service, _model(ready, pods)),
     }
 
 
@@ -115,6 +120,13 @@ def _start(service: Body, new: list[Body]) -> Body:
     old = service.get("status") or {}
     times = dated(old.get("conditions"), new)
     return {"observedGeneration": service["metadata"]["generation"], "conditions": times}
+
+
+def _told(service: Body, model: Body) -> Body:
+    """A status is merged, so a failure that is over has to be taken out."""
+    old = (service.get("status") or {}).get("modelStatus") or {}
+    over = old.get("lastFailureInfo") and "lastFailureInfo" not in model
+    return {**model, **({"lastFailureInfo": None} if over else {})}
 
 
 def _model(ready: bool, pods: list[Body]) -> Body:

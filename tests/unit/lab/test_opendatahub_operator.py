@@ -88,14 +88,14 @@ def test_a_component_that_cannot_work_keeps_the_cluster_from_being_ready(compone
 
 def test_kserve_works_without_a_mesh():
     status = platform.cluster_status(cluster(kserve=state("Managed", **MODES)), None)
-    assert status["installedComponents"] == {"kserve": True}
+    assert status["installedComponents"] == {"kserve": True, "workbenches": False}
 
 
 def test_a_cluster_waits_for_its_initialization():
     with pytest.raises(Failure, match="no DSCInitialization") as caught:
         platform.check_cluster(cluster(), [], initialized=False)
     status = platform.cluster_status(cluster(workbenches=state("Managed")), caught.value)
-    assert (status["phase"], status["installedComponents"]) == ("Error", {"workbenches": False})
+    assert (status["phase"], status["installedComponents"]) == ("Error", {"kserve": False, "workbenches": False})
 
 
 def test_a_notebook_is_a_stateful_set_that_knows_its_prefix():
@@ -147,10 +147,10 @@ def test_an_inference_service_is_a_deployment_behind_port_80():
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (inference(mode="Serverless"), "InvalidSpec"),
+        (inference(mode="Serverless"), "InvalidPredictorSpec"),
         (inference(containers=[], model={"modelFormat": {"name": "onnx"}}), "NoSupportingRuntime"),
-        (inference(minReplicas=1, maxReplicas=3), "InvalidSpec"),
-        (inference(canaryTrafficPercent=10), "InvalidSpec"),
+        (inference(minReplicas=1, maxReplicas=3), "InvalidPredictorSpec"),
+        (inference(canaryTrafficPercent=10), "InvalidPredictorSpec"),
     ],
 )
 def test_what_the_stand_in_cannot_serve_is_refused(body, reason):
@@ -186,3 +186,5 @@ def test_a_container_that_ended_is_a_model_that_did_not_load():
     assert status["modelStatus"]["lastFailureInfo"] == {
         "reason": "ModelLoadFailed", "message": "no such model", "exitCode": 2
     }  # fmt: skip
+    later = serving.status({**inference(), "status": status}, deployed(), [{}])
+    assert later["modelStatus"]["lastFailureInfo"] is None
