@@ -56,6 +56,9 @@ READY_OBJECTS = [
     conditioned("kafka.strimzi.io/v1", "Kafka", condition("Ready"), condition("Warning")),
     conditioned("kafka.strimzi.io/v1beta2", "KafkaTopic", condition("Ready")),
     obj("kafka.strimzi.io/v1", "KafkaNodePool", {"observedGeneration": 1, "nodeIds": [0], "replicas": 1}),
+    obj("datasciencecluster.opendatahub.io/v1", "DataScienceCluster", {"phase": "Ready", "conditions": []}),
+    obj("kubeflow.org/v1", "Notebook", {"readyReplicas": 1, "conditions": [{"type": "Running"}]}),
+    conditioned("serving.kserve.io/v1beta1", "InferenceService", condition("Ready"), condition("PredictorReady")),
     conditioned("serving.knative.dev/v1", "Service", condition("Ready")),
     conditioned("sources.knative.dev/v1beta1", "KafkaSource", condition("Ready")),
     conditioned("eventing.knative.dev/v1alpha1", "KafkaSink", condition("Ready")),
@@ -244,6 +247,16 @@ FAILED = [
         "ResolutionFailed is True (none)",
     ),
     ("failing", obj("ceph.rook.io/v1", "CephObjectStore", {"phase": "Failure"}), "Failure"),
+    (
+        "failing",
+        conditioned(
+            "datasciencecluster.opendatahub.io/v1",
+            "DataScienceCluster",
+            condition("kserveReady", "False", reason="ReconcileFailed", message="no mesh"),
+            phase="Ready",
+        ),
+        "no mesh",
+    ),
     (
         "failing",
         conditioned(
