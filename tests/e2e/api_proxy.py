@@ -39,8 +39,10 @@ class Asked:
 
 
 def handler(asked: Asked, api: Any) -> type[BaseHTTPRequestHandler]:
-    """`api` is an ApiClient of the package kubernetes, whose certificates every request goes with."""
+    """`api` is an ApiClient of the package kubernetes, whose certificate or token every request goes with."""
     server, pool = api.configuration.host, api.rest_client.pool_manager
+    token = api.configuration.get_api_key_with_prefix("authorization")
+    identity = {"Authorization": token} if token else {}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,8 +51,10 @@ def handler(asked: Asked, api: Any) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.note(self.command, self.path, self.headers.get("Content-Type", ""), body)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-            answer = pool.request(self.command, server + self.path, body=body or None, headers=headers,
-                                  decode_content=False, redirect=False, retries=False)  # fmt: skip
+            answer = pool.request(
+                self.command, server + self.path, body=body or None, headers=headers | identity, decode_content=False,
+                redirect=False, retries=False,
+            )  # fmt: skip
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 if name.lower() not in HOP_BY_HOP:
