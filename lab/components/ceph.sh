@@ -48,7 +48,7 @@ ceph_metrics() {
     # A manager that has just begun does not tell the monitor yet which options its modules have.
     ceph config set mgr mgr/prometheus/server_addr "$NODE_IP" --force
     ceph config set mgr mgr/prometheus/scrape_interval 5 --force
-    ceph mgr module enable prometheus
+    wait_for 60 "the manager knows its module" ceph mgr module enable prometheus
   fi
   wait_for 60 "Ceph tells its metrics" curl -fsS -o /dev/null "$url"
 }
