@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "inventories" / "lab"
 PIPELINE = "playbooks/pipeline.yml"  # of site.yml, what concerns a facility
-MOST_REQUESTS = 400  # to the API server, of a site.yml that changes nothing
+MOST_REQUESTS = 800  # to the API server, of a site.yml that changes nothing
 
 
 def play(playbook: str, *arguments: str, inventory: Path = LAB) -> subprocess.CompletedProcess[str]:

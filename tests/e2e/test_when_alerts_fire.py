@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each alert fires when its fault is caused, by the rules that the role brought and with the lab's short times.
 
-Faults that do not hide one another are caused at once: 10 s of patience for each would take too long one by one. Runs
+Faults that do not hide one another are caused at once: 20 s of patience for each would take too long one by one. Runs
 last, by its name: what was scaled down and up is no longer as site.yml left it, and pods that count begin anew.
 """
 
