@@ -24,7 +24,7 @@ lab-status: ## what runs in the lab and what it uses
 check: ## lint, sanity and unit tests (minutes; needs no lab)
 	@$(IN_VENV) tests/check
 
-test: check ## everything: check, then the lab, the roles' molecule scenarios and the end-to-end tests
+test: check ## everything: check, then the lab, the roles' molecule scenarios with olm-test beside them, and the end-to-end tests
 	@lab/up
 	@$(IN_VENV) lab/deploy
 	@$(IN_VENV) tests/lab
