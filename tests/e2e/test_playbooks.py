@@ -68,7 +68,7 @@ def test_site_in_check_mode_foresees_no_change(foreseen):
 
 def test_site_shows_no_secret(facility, foreseen):
     secrets = [
-        facility.secret(f"object-store-{user}")["secret_key"] 
+        facility.secret(f"object-store-{user}")["secret_key"]
         for user in ("xraylab", "modality", "risk-assessment", "data-science")
     ]
     secrets.append(facility.pseudonym_key)
