@@ -38,7 +38,7 @@ class Place:
         self.module, self.options = module, options
         self.config = config_of(options)
         self.cluster: Cluster | None = None
-        module.no_log_values.update(access.secrets_of(self.config))
+        module._module.no_log_values.update(access.secrets_of(self.config))
 
     def api(self) -> Cluster:
         """Raises ClusterError with a sentence on the facility, whose address is not the hub's."""

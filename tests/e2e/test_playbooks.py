@@ -47,7 +47,8 @@ def test_site_in_check_mode_foresees_no_change(facility):
 def test_site_shows_no_secret(facility):
     done = play("site.yml", "-vvv", "--diff", "--check")
     secrets = [
-        facility.secret(f"object-store-{user}")["secret_key"] for user in ("xraylab", "modality", "risk-assessment")
+        facility.secret(f"object-store-{user}")["secret_key"] 
+        for user in ("xraylab", "modality", "risk-assessment", "data-science")
     ]
     secrets.append(facility.pseudonym_key)
     secrets += [facility.secret(name)["password"] for name in ("rgw", "risk-assessment", "dead-letters-reader")]

@@ -30,6 +30,7 @@ OPERATORS = {
     "serverless-operator": "openshift-serverless",
     "grafana-operator": "grafana-operator",
     "quay-operator": "quay-enterprise",
+    "advanced-cluster-management": "open-cluster-management",
 }
 
 
