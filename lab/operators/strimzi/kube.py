@@ -12,6 +12,8 @@ import aiohttp
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PLURALS = {
+    "CephBucketNotification": "cephbucketnotifications",
+    "CephBucketTopic": "cephbuckettopics",
     "CephObjectStore": "cephobjectstores",
     "CephObjectStoreUser": "cephobjectstoreusers",
     "ConfigMap": "configmaps",
@@ -27,6 +29,8 @@ PLURALS = {
     "KafkaUser": "kafkausers",
     "KnativeKafka": "knativekafkas",
     "Node": "nodes",
+    "ObjectBucket": "objectbuckets",
+    "ObjectBucketClaim": "objectbucketclaims",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
     "QuayRegistry": "quayregistries",

@@ -185,6 +185,8 @@ WAITING = [
         "Installing (Wait: x)",
     ),
     (obj("ceph.rook.io/v1", "CephBucketTopic", {"phase": "Ready"}), "status.ARN is still empty"),
+    (obj("ceph.rook.io/v1", "CephBucketTopic", {"phase": "Reconciling"}), "status.phase is Reconciling"),
+    (obj("objectbucket.io/v1alpha1", "ObjectBucketClaim", {"phase": "Pending"}), "status.phase is Pending"),
     (obj("example.com/v1", "Unlisted"), "ready_when: exists"),
     (
         conditioned("example.com/v1", "Unlisted", condition("Reconciling", reason="Busy"), condition("Ready")),
@@ -206,6 +208,11 @@ def test_waiting(waiting, words):
 
 
 FAILED = [
+    (
+        "failing",
+        obj("ceph.rook.io/v1", "CephBucketTopic", {"phase": "ReconcileFailed", "message": "no answer"}),
+        "no answer",
+    ),
     (
         "failed",
         conditioned("batch/v1", "Job", condition("Failed", reason="BackoffLimitExceeded", message="m")),
