@@ -29,6 +29,7 @@ OPERATORS = {
     "amqstreams": "openshift-operators",
     "serverless-operator": "openshift-serverless",
     "grafana-operator": "grafana-operator",
+    "quay-operator": "quay-enterprise",
     "advanced-cluster-management": "open-cluster-management",
 }
 
