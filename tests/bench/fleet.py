@@ -91,7 +91,7 @@ def measure(hub: Hub, spoke: Plane, folder: Path) -> None:
     seconds, told = play(folder, "all")
     unchanged = told.count("changed=0")
     print(f"again, without a change: {seconds:.1f} s for {unchanged} of {FACILITIES} facilities")
-    servers = {name: hub.memory(name) for name in ("apiserver", "etcd", "registration", "work", "placement", "webhook")}
+    servers = {name: hub.memory(name) for name in hub.processes if name != "controller-manager"}
     told = ", ".join(f"{name} {size}" for name, size in servers.items())
     print(f"the hub's memory: {sum(servers.values())} MiB ({told}); all agents in one process: {spoke.memory('fleet')}")
 

@@ -232,8 +232,8 @@ PLAY = """
   tasks:
     - kubernetes.core.k8s_info: {api_version: v1, kind: ConfigMap, namespace: default, name: own}
       register: found
-    - assert: {that: found.resources[0].data.name == inventory_hostname}
-    - assert: {that: found.resources[0].apiVersion == 'v1'}
+    - assert: {that: "found.resources[0].data.name == inventory_hostname"}
+    - assert: {that: "found.resources[0].apiVersion == 'v1'"}
 """
 
 
