@@ -12,10 +12,13 @@ import aiohttp
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PLURALS = {
+    "AppProject": "appprojects",
+    "ArgoCD": "argocds",
     "CephObjectStore": "cephobjectstores",
     "CephObjectStoreUser": "cephobjectstoreusers",
     "ConfigMap": "configmaps",
     "Deployment": "deployments",
+    "GitopsService": "gitopsservices",
     "Grafana": "grafanas",
     "GrafanaDashboard": "grafanadashboards",
     "GrafanaDatasource": "grafanadatasources",
@@ -26,8 +29,11 @@ PLURALS = {
     "KafkaTopic": "kafkatopics",
     "KafkaUser": "kafkausers",
     "KnativeKafka": "knativekafkas",
+    "Namespace": "namespaces",
     "Node": "nodes",
     "Pod": "pods",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
     "Secret": "secrets",
     "Service": "services",
     "ServiceAccount": "serviceaccounts",

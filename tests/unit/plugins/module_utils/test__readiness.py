@@ -69,6 +69,7 @@ READY_OBJECTS = [
     obj("grafana.integreatly.org/v1beta1", "Grafana", {"stage": "complete", "stageStatus": "success"}),
     obj("monitoring.coreos.com/v1", "ServiceMonitor"),
     obj("argoproj.io/v1alpha1", "Application", {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}),
+    obj("argoproj.io/v1beta1", "ArgoCD", {"phase": "Available", "server": "Unknown"}),
     obj("route.openshift.io/v1", "Route", {"ingress": [{"conditions": [condition("Admitted")]}]}),
     conditioned("example.com/v1", "Unlisted", condition("Ready")),
     conditioned("example.com/v1", "Unlisted", condition("Available")),
