@@ -61,9 +61,8 @@ class ActionModule(ActionBase):
 
     def _push(self, objects: list[Object], variables: dict[str, Any]) -> dict[str, Any]:
         options = {key: value for key, value in self._value("{{ __gitops_delivery }}").items() if value}
-        role = self._task._role.get_name(include_role_fqcn=False) if self._task._role else "playbook"
         options |= {"files": {file_name(entry): text_of(entry) for entry in objects}}
-        options["message"] = f"{options['folder']}: {role}: {self._task.get_name()}"
+        options["message"] = f"{options['folder']}: {self._task.get_name(include_role_fqcn=False)}"
         return self._execute_module(module_name=GIT, module_args=options, task_vars=variables)
 
 
