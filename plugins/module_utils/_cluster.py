@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,11 +39,11 @@ DISCOVERY_PAUSE = 3.0  # seconds; looking for an unknown kind asks the API serve
 class Cluster:
     """Every method raises ClusterError."""
 
-    def __init__(self, module: AnsibleK8SModule) -> None:
+    def __init__(self, module: AnsibleK8SModule, connect: Callable[[AnsibleK8SModule], Any] = get_api_client) -> None:
         self.unknown: dict[tuple[str, str], float] = {}
         try:
             with limited():
-                self.client = get_api_client(module)
+                self.client = connect(module)
         except Exception as error:  # kubernetes.core lets every error of its configuration through
             pool = getattr(error, "pool", None)
             place = f" at {pool.host}:{pool.port}" if pool else ""

@@ -56,7 +56,7 @@ def examiner(folder: Path):
     (folder / "key").write_bytes(b"k" * 32)
     (folder / "model.onnx").write_bytes(tiny_model())
     pseudonyms = Pseudonyms(folder / "key")
-    finder = Finder(Model(folder / "model.onnx"), Thresholds(), view_threshold=0)
+    finder = Finder(Model(folder / "model.onnx"), Thresholds(), own_view_threshold=0)
     names = Names(pseudonyms, "pseudonymous", "-processed", "-anonymized")
     return Examiner(finder, names, Deidentifier(read_policy(POLICY), pseudonyms), MAX_PIXELS)
 

@@ -15,10 +15,11 @@ from .settings import Settings, SettingsError, read_settings
 USAGE = """usage: python -m model_service            serves events, set up by RISK_ASSESSMENT_* variables
        python -m model_service assess     scores image files
        python -m model_service evaluate   says how good the model is on a labelled folder
+       python -m model_service predict    serves the model alone, by the Open Inference Protocol
        python -m model_service COMMAND    works on the database of results: migrate, arrivals, reconcile, letters,
                                           replay, rescore or backup"""
 MODULES = dict.fromkeys(("migrate", "arrivals", "reconcile", "letters", "replay", "rescore", "backup"), "commands")
-MODULES |= {"assess": "assess", "evaluate": "evaluate"}
+MODULES |= {"assess": "assess", "evaluate": "evaluate", "predict": "predict"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,27 +51,14 @@ def run_service() -> int:
 
 def serve(settings: Settings) -> None:
     """Raises SettingsError before the socket is opened."""
-    import uvicorn
-
     from .app import build_pipeline, create_app
+    from .listen import listen
     from .store import S3Store
 
     store = S3Store(settings)
     # Makes the client while the model loads: together they take what one of them takes alone.
     threading.Thread(target=store.client, daemon=True).start()
-    app = create_app(build_pipeline(settings, store))
-    server = uvicorn.Config(
-        app,
-        host="0.0.0.0",  # noqa: S104 - in its container, kubelet and Knative call it from outside
-        port=settings.port,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=120,  # longer than the proxies in front of it keep theirs, or they lose requests
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
-    uvicorn.Server(server).run()
+    listen(create_app(build_pipeline(settings, store)), settings.port, settings.shutdown_seconds)
 
 
 if __name__ == "__main__":

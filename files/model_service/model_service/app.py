@@ -77,8 +77,7 @@ def build_deidentifier(settings: Settings, pseudonyms: Pseudonyms) -> Deidentifi
 
 def create_app(pipeline: Pipeline) -> Starlette:
     """The pipeline's model is warm before the socket opens: what can connect is ready, once there is a key."""
-    metrics, version = Metrics(), pipeline.examiner.finder.model.version
-    metrics.model.labels(version).set(1)
+    metrics, model = Metrics(), pipeline.examiner.finder.model
 
     async def receive_event(request: Request) -> Response:
         return await receive(request, pipeline, metrics)
@@ -91,9 +90,10 @@ def create_app(pipeline: Pipeline) -> Starlette:
             pipeline.examiner.check()
         except TryLater as error:
             return JSONResponse({"error": str(error)}, 503)
-        return JSONResponse({"model_version": version})
+        return JSONResponse({"model_version": model.version})
 
     def show_metrics(request: Request) -> Response:
+        metrics.tell_model(model.known_version)
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     return Starlette(

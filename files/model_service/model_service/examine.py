@@ -47,8 +47,9 @@ class Examiner:
     max_pixels: int
 
     def check(self) -> None:
-        """Raises TryLater where no study could be examined: everything outside the source bucket needs the key."""
+        """Raises TryLater where no study could be examined, as there is no key or no model."""
         self.names.pseudonyms.key()
+        self.finder.model.check()
 
     def examine(self, study: Study, place: Place, data: bytes, progress: Progress) -> Examined:
         """Raises Refused or TryLater. What is rejected gets a picture that says so, and nothing else."""
@@ -56,7 +57,7 @@ class Examiner:
             xray = images.read(data, self.max_pixels)
         with progress.stage("score"):
             finding = self.finder.find(xray)
-        version = self.finder.model.version
+        version = (finding.scores and finding.scores.version) or self.finder.model.version
         with progress.stage("draw"):
             strip = f"{describe(finding)}   model {version}"
             picture = images.picture_of(xray, strip, place.processed)

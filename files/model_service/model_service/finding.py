@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from . import images
 from .model import Model, Scores, Thresholds
 from .quality import reasons_of_modality, reasons_of_pixels, reasons_of_views
+from .remote import RemoteModel
 from .settings import FindingSettings
 
 
@@ -30,9 +31,13 @@ class Finding:
 class Finder:
     """May be called from several threads at once."""
 
-    model: Model
+    model: Model | RemoteModel
     thresholds: Thresholds
-    view_threshold: float
+    own_view_threshold: float | None = None  # None: as the model says
+
+    @property
+    def view_threshold(self) -> float:
+        return self.model.view_threshold if self.own_view_threshold is None else self.own_view_threshold
 
     def find(self, xray: images.Xray) -> Finding:
         modality = () if xray.dataset is None else reasons_of_modality(str(xray.dataset.get("Modality", "")))
@@ -47,6 +52,6 @@ class Finder:
 
 def build_finder(settings: FindingSettings) -> Finder:
     """Raises ModelError."""
-    model = Model(settings.model, settings.model_threads)
-    threshold = model.view_threshold if settings.view_threshold is None else settings.view_threshold
-    return Finder(model, Thresholds(settings.threshold_pneumonia, settings.threshold_normal), threshold)
+    model = RemoteModel(settings.server) if settings.server else Model(settings.model, settings.model_threads)
+    thresholds = Thresholds(settings.threshold_pneumonia, settings.threshold_normal)
+    return Finder(model, thresholds, settings.view_threshold)

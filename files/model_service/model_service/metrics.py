@@ -32,6 +32,12 @@ class Metrics:
         self.start.set(started_ago(process))
         self.model = Gauge(name + "model_info", "The model that is loaded.", ["version"], registry=self.registry)
 
+    def tell_model(self, version: str) -> None:
+        """One at a time; none before a server has told its version."""
+        self.model.clear()
+        if version:
+            self.model.labels(version).set(1)
+
     def text(self) -> bytes:
         return generate_latest(self.registry)
 

@@ -42,6 +42,7 @@ class Scores:
     risk: float
     heat: NDArray[np.float32]
     views: dict[str, float]
+    version: str = ""  # of the model that said it
 
 
 class Model:
@@ -61,7 +62,7 @@ class Model:
             raise ModelError(f"cannot read {path}: {error.strerror}") from None
         except Exception as error:  # onnxruntime's exceptions have no common base but this
             raise ModelError(f"{path} is no ONNX model that onnxruntime loads: {str(error)[:200]}") from None
-        self.version = hashlib.sha256(content).hexdigest()[:12]
+        self.version = self.known_version = hashlib.sha256(content).hexdigest()[:12]
         self.views, self.view_threshold = self.read_metadata(path)
 
     def read_metadata(self, path: Path) -> tuple[tuple[str, ...], float]:
@@ -78,10 +79,14 @@ class Model:
         except (KeyError, ValueError):
             raise ModelError(f"{path}: expected a number in its metadata `view_threshold`") from None
 
+    def check(self) -> None:
+        """Nothing can be missing: it is loaded."""
+
     def warm(self) -> None:
         self.scores(np.zeros((1, 1, SIDE, SIDE), np.float32))
 
     def scores(self, pixels: NDArray[np.float32]) -> Scores:
         """For an input of shape (1, 1, 224, 224), gray levels 0..255."""
         risk, heat, views = self.session.run(OUTPUTS, {"gray": pixels})
-        return Scores(float(risk.item()), heat[0], dict(zip(self.views, views[0].tolist(), strict=True)))
+        kinds = dict(zip(self.views, views[0].tolist(), strict=True))
+        return Scores(float(risk.item()), heat[0], kinds, self.version)

@@ -36,6 +36,7 @@ class FindingSettings:
     max_bytes: int = 64 * 1024**2
     max_pixels: int = 40_000_000  # largest detectors make 4300 x 3500; RGB takes 4 bytes a pixel while it is decoded
     model: Path = MODEL
+    server: str = ""  # URL of the model at a server of the Open Inference Protocol; empty: the model is loaded here
     model_threads: int = 1
     workers: int = CORES  # studies decoded and scored at the same time
 
@@ -48,6 +49,8 @@ class FindingSettings:
             )
         if self.view_threshold is not None and not 0 <= self.view_threshold <= 1:
             raise wrong("view_threshold", f": expected 0 (scores every picture) to 1, got {self.view_threshold}.")
+        if self.server and not self.server.startswith(("http://", "https://")):
+            raise wrong("server", f": expected a URL such as http://host/v2/models/pneumonia, got {self.server!r}.")
         for field in fields(self):
             if field.type is int and (number := getattr(self, field.name)) < 1:
                 raise wrong(field.name, f": expected at least 1, got {number}.")
