@@ -21,7 +21,9 @@ printf 'root:x:0:0:root:/root:/bin/sh\napp:x:65532:65532:app:/tmp:/bin/sh\n' >"$
 printf 'root:x:0:\napp:x:65532:\n' >"$root/etc/group"
 printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
 chroot "$root" /sbin/ldconfig
+mknod -m 666 "$root/dev/null" c 1 3 # git asks for it
 chroot "$root" /usr/bin/git --version
+rm "$root/dev/null"
 chroot "$root" /usr/bin/redis-server --version
 install -D -t "$root/usr/local/bin" "$out/argocd"
 for name in application-controller applicationset-controller git-ask-pass repo-server; do
