@@ -14,6 +14,7 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._readine
 
 Object = dict[str, Any]
 REFRESH = "argocd.argoproj.io/refresh"
+NOT_LOOKED = "was not looked at by its controller yet"
 
 
 def changes(now: dict[str, str], wanted: dict[str, str], absent: list[str], purge: bool) -> dict[str, str | None]:
@@ -37,7 +38,7 @@ def judge(application: Object | None, holds: Callable[[str], bool], healthy: boo
     if application is None:
         return Verdict("waiting", "does not exist; its ApplicationSet makes it once the facility is bound")
     if REFRESH in (application["metadata"].get("annotations") or {}):
-        return Verdict("waiting", "its controller has not looked at the repository yet")
+        return Verdict("waiting", NOT_LOOKED)
     if problem := complaint(application):
         return Verdict("failing", problem)
     revision = value_at(application, "status.sync.revision")

@@ -162,6 +162,7 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._readine
 
 TRIES = 8  # each time another facility's commit may have come first
 PAUSE = 1.0
+ASK_AGAIN = 10.0
 APPLICATION = "argoproj.io/v1alpha1"
 ARGUMENTS = {
     **copy.deepcopy(AUTH_ARG_SPEC),
@@ -216,10 +217,10 @@ class Wait:
         self.options, self.repository, self.commit = module.params, repository, commit
         self.cluster = Cluster(module)
         self.began = time.monotonic()
+        self.asked = -ASK_AGAIN
 
     def run(self) -> dict:
         """What came of it. Raises ClusterError with what was seen last."""
-        self.ask_for_a_look()
         failing_since = None
         while (verdict := self.look()).state != "ready":
             seconds = time.monotonic() - self.began
@@ -235,7 +236,14 @@ class Wait:
         return {"seconds": round(time.monotonic() - self.began, 1), "healed": healed, "healed_at": when}
 
     def look(self) -> Verdict:
-        return delivery.judge(self.application(), self.holds, self.options["healthy"])
+        application = self.application()
+        verdict = delivery.judge(application, self.holds, self.options["healthy"])
+        now = time.monotonic()
+        if application is not None and verdict.state != "ready" and now - self.asked > ASK_AGAIN:
+            self.asked = now
+            self.ask_for_a_look(application)
+            return Verdict("waiting", delivery.NOT_LOOKED)
+        return verdict
 
     def application(self) -> dict | None:
         place, name = self.options["application_namespace"], self.options["application"]
@@ -250,12 +258,10 @@ class Wait:
     def holds(self, revision: str) -> bool:
         return self.repository.contains(self.commit, revision)
 
-    def ask_for_a_look(self) -> None:
-        """Argo CD polls every three minutes otherwise."""
-        application = self.application()
-        if application is not None:
-            change = {"metadata": {"annotations": {delivery.REFRESH: "normal"}}}
-            Writer(self.cluster, "xraylab", dry_run=False).merge(application, change)
+    def ask_for_a_look(self, application: dict) -> None:
+        """Argo CD polls every three minutes otherwise, and remembers for as long where a branch was."""
+        change = {"metadata": {"annotations": {delivery.REFRESH: "normal"}}}
+        Writer(self.cluster, "xraylab", dry_run=False).merge(application, change)
 
     def say(self, verdict: Verdict, lasts: bool, seconds: int) -> str:
         options = self.options

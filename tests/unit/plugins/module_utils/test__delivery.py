@@ -53,7 +53,7 @@ def test_ready_is_synced_and_healthy_at_the_commit(phase):
             ),
             "Synced, but Progressing: Deployment d is Progressing",
         ),
-        ({**application(), "metadata": {"annotations": {delivery.REFRESH: "normal"}}}, "has not looked"),
+        ({**application(), "metadata": {"annotations": {delivery.REFRESH: "normal"}}}, "not looked at"),
     ],
 )
 def test_waiting(app, words):
