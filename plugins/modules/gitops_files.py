@@ -145,25 +145,20 @@ seconds:
 
 import copy
 import tempfile
-import time
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils import _delivery as delivery
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster import Cluster
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_writes import Writer
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._delivery_wait import Wait
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._git import (
     GitError,
     PushedMeanwhile,
     Repository,
 )
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._readiness import Verdict
 
 TRIES = 8  # each time another facility's commit may have come first
-PAUSE = 1.0
-ASK_AGAIN = 10.0
-APPLICATION = "argoproj.io/v1alpha1"
 ARGUMENTS = {
     **copy.deepcopy(AUTH_ARG_SPEC),
     "repository": {"type": "str", "required": True},
@@ -210,71 +205,6 @@ def bring(module: AnsibleK8SModule, repository: Repository) -> dict:
     raise AssertionError("the last try returns or raises")
 
 
-class Wait:
-    """For one Application to have a commit."""
-
-    def __init__(self, module: AnsibleK8SModule, repository: Repository, commit: str) -> None:
-        self.options, self.repository, self.commit = module.params, repository, commit
-        self.cluster = Cluster(module)
-        self.began = time.monotonic()
-        self.asked = -ASK_AGAIN
-
-    def run(self) -> dict:
-        """What came of it. Raises ClusterError with what was seen last."""
-        failing_since = None
-        while (verdict := self.look()).state != "ready":
-            seconds = time.monotonic() - self.began
-            if verdict.state != "failing":
-                failing_since = None
-            elif failing_since is None:
-                failing_since = seconds
-            lasts = failing_since is not None and seconds - failing_since >= self.options["error_grace"]
-            if lasts or seconds > self.options["timeout"]:
-                raise ClusterError(self.say(verdict, lasts, round(seconds)))
-            time.sleep(PAUSE)
-        healed, when = delivery.healed(self.application() or {})
-        return {"seconds": round(time.monotonic() - self.began, 1), "healed": healed, "healed_at": when}
-
-    def look(self) -> Verdict:
-        application = self.application()
-        verdict = delivery.judge(application, self.holds, self.options["healthy"])
-        now = time.monotonic()
-        if application is not None and verdict.state != "ready" and now - self.asked > ASK_AGAIN:
-            self.asked = now
-            self.ask_for_a_look(application)
-            return Verdict("waiting", delivery.NOT_LOOKED)
-        return verdict
-
-    def application(self) -> dict | None:
-        place, name = self.options["application_namespace"], self.options["application"]
-        found = self.cluster.objects(APPLICATION, "Application", place, name=name)
-        if found is None:
-            raise ClusterError(
-                f"Expected Argo CD on the hub at {self.cluster.address()}, but it serves no Application of "
-                f"{APPLICATION}. Run playbooks/hub.yml with gitops_repository set."
-            )
-        return found[0] if found else None
-
-    def holds(self, revision: str) -> bool:
-        return self.repository.contains(self.commit, revision)
-
-    def ask_for_a_look(self, application: dict) -> None:
-        """Argo CD polls every three minutes otherwise, and remembers for as long where a branch was."""
-        change = {"metadata": {"annotations": {delivery.REFRESH: "normal"}}}
-        Writer(self.cluster, "xraylab", dry_run=False).merge(application, change)
-
-    def say(self, verdict: Verdict, lasts: bool, seconds: int) -> str:
-        options = self.options
-        name = f"Application {options['application_namespace']}/{options['application']}"
-        wanted = "Synced and Healthy" if options["healthy"] else "Synced"
-        how = "The error does not pass." if lasts else "The time for it is up (option timeout)."
-        return (
-            f"Expected {name} to be {wanted} at commit {self.commit[:10]} of {options['repository']}, folder "
-            f"{options['folder']}, but after {seconds} s it {verdict.reason}. {how} Look at: kubectl -n "
-            f"{options['application_namespace']} describe applications.argoproj.io {options['application']}"
-        )
-
-
 def deliver(module: AnsibleK8SModule, folder: str) -> dict:
     options = module.params
     credentials = {key: options[f"repository_{key}"] or "" for key in ("username", "password", "ca_file")}
@@ -282,7 +212,10 @@ def deliver(module: AnsibleK8SModule, folder: str) -> dict:
     result = bring(module, repository)
     due = options["wait"] == "always" or (options["wait"] == "changed" and result["changed"])
     waits = options["application"] and due and result["commit"] and not module.check_mode
-    return {**result, **(Wait(module, repository, result["commit"]).run() if waits else {"seconds": 0.0})}
+    return {
+        **result,
+        **(Wait(Cluster(module), repository, result["commit"], options).run() if waits else {"seconds": 0.0}),
+    }
 
 
 def main() -> None:
