@@ -65,6 +65,11 @@ kubernetes_configure() {
   put "$RUN/certs.d/$REGISTRY/hosts.toml" <<<"server = \"http://$REGISTRY\"
 [host.\"http://$REGISTRY\"]
   capabilities = [\"pull\", \"resolve\"]"
+  # The hub's Quay; its certificate is of the lab's authority, as OpenShift's nodes learn one from image.config.openshift.io.
+  put "$RUN/certs.d/$QUAY/hosts.toml" <<<"server = \"https://$QUAY\"
+[host.\"https://$QUAY\"]
+  capabilities = [\"pull\", \"resolve\"]
+  ca = \"$LAB_HOME/ca.crt\""
 }
 
 # kubernetes_import IMAGE: puts one image of ours into containerd by its registry name.

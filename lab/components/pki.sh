@@ -3,7 +3,11 @@
 # The lab's certificates and kubeconfigs (EC P-256, ten years), made once.
 
 pki_up() {
-  [ ! -s "$KUBECONFIG" ] || return 0
+  [ -s "$KUBECONFIG" ] || pki_first
+  [ -s "$PKI/quay.crt" ] || (cd "$PKI" && _cert quay ca /CN=quay "IP:$NODE_IP")
+}
+
+pki_first() {
   mkdir -p "$PKI"
   chmod 700 "$PKI"
   cd "$PKI"

@@ -112,6 +112,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("monitoring.coreos.com", "*"): EXISTS,
     # Advanced Cluster Management, GitOps
     ("operator.open-cluster-management.io", "MultiClusterHub"): phase("Running", failing=("Error",)),
+    ("operator.open-cluster-management.io", "ClusterManager"): Rule(
+        conditions=("Applied", "HubRegistrationDegraded=False", "HubPlacementDegraded=False"),
+        failing_conditions=("Applied=False",),
+    ),
+    ("operator.open-cluster-management.io", "Klusterlet"): Rule(
+        conditions=("Applied", "Available", "HubConnectionDegraded=False"), failing_conditions=("Applied=False",)
+    ),
     ("multicluster.openshift.io", "MultiClusterEngine"): phase("Available", failing=("Error",)),
     ("cluster.open-cluster-management.io", "ManagedCluster"): Rule(
         conditions=("HubAcceptedManagedCluster", "ManagedClusterJoined", "ManagedClusterConditionAvailable"),
@@ -122,6 +129,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("cluster.open-cluster-management.io", "ManagedClusterSet"): EXISTS,
     ("addon.open-cluster-management.io", "ManagedClusterAddOn"): AVAILABLE,
     ("work.open-cluster-management.io", "ManifestWork"): Rule(conditions=("Applied", "Available")),
+    ("work.open-cluster-management.io", "ManifestWorkReplicaSet"): Rule(
+        conditions=("PlacementVerified", "PlacementRolledOut", "ManifestworkApplied")
+    ),
     ("agent.open-cluster-management.io", "KlusterletAddonConfig"): EXISTS,
     ("authentication.open-cluster-management.io", "ManagedServiceAccount"): Rule(
         conditions=("SecretCreated", "TokenReported")

@@ -29,7 +29,6 @@ OPERATORS = {
     "amqstreams": "openshift-operators",
     "serverless-operator": "openshift-serverless",
     "grafana-operator": "grafana-operator",
-    "openshift-gitops-operator": "openshift-gitops-operator",
 }
 
 

@@ -38,6 +38,10 @@ def crd(package: str) -> Object:
 
 def csv(package: str, version: str, replaces: str = "", modes: tuple[str, ...] = MODES, **deployment: Any) -> Object:
     name = f"{package}-operator"
+    required = [
+        {"name": f"{plural}.{GROUP}", "version": "v1", "kind": plural.capitalize(), "displayName": plural}
+        for plural in deployment.pop("required", ())
+    ]
     pod = {
         "serviceAccountName": name, "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "operator", "image": "none", "command": deployment.pop("command", ["/operator"])}],
@@ -55,7 +59,7 @@ def csv(package: str, version: str, replaces: str = "", modes: tuple[str, ...] =
             "displayName": package, "version": version, "provider": {"name": "tests"}, "maturity": "stable",
             **({"replaces": replaces} if replaces else {}),
             "installModes": [{"type": mode, "supported": mode in modes} for mode in MODES],
-            "customresourcedefinitions": {"owned": [owned]},
+            "customresourcedefinitions": {"owned": [owned], "required": required},
             "install": {"strategy": "deployment", "spec": {
                 "clusterPermissions": [{"serviceAccountName": name, "rules": [rights]}],
                 "deployments": [{"name": name, "spec": spec}],
@@ -120,6 +124,7 @@ def write(folder: Path) -> None:
         *package("lonely", "1.0.0", needs="nowhere"),
         *package("modest", "1.0.0", modes=("OwnNamespace",)),
         *package("crashing", "1.0.0", command=CRASHES),
+        *package("lacking", "1.0.0", required=["gadgets"]),
         *package("overdue", "1.0.0", command=CRASHES, progressDeadlineSeconds=3),
         *package("refused", "1.0.0", crd_of=refused),
         *packed("packed"),

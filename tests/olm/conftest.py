@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,17 +21,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 import catalog
 import kubelet
 from kubernetes import client
-from plane import ROOT, Plane, build
+from plane import PATIENCE, ROOT, Plane, build
 
 MODULE = "ansible_collections.xraylab.medical_diagnosis.plugins.modules.olm_operator"
-IMPATIENT = {"interval": 1, "error_grace": 8}
+PATIENT = {"timeout": PATIENCE, "error_grace": PATIENCE, "interval": 1}
+IMPATIENT = {"error_grace": 15}
 
 
 class Call:
     """The module at work, as Ansible runs it: arguments in, JSON out."""
 
     def __init__(self, plane: Plane, **options: Any) -> None:
-        arguments = {"kubeconfig": str(plane.kubeconfig), "timeout": 90, **IMPATIENT, **options}
+        arguments = {"kubeconfig": str(plane.kubeconfig), **PATIENT, **options}
         environment = {**os.environ, "PYTHONPATH": str(ROOT / ".config" / "collections")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -41,7 +43,7 @@ class Call:
         self.process.stdin = None
 
     def result(self) -> dict[str, Any]:
-        said, errors = self.process.communicate(timeout=180)
+        said, errors = self.process.communicate(timeout=PATIENCE + 100)
         assert said, errors
         return json.loads(said)
 
@@ -54,6 +56,7 @@ class Olm:
     """What a test needs of the cluster and of the module."""
 
     operator = staticmethod(operator)
+    impatient = IMPATIENT
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
@@ -69,7 +72,7 @@ class Olm:
 
     def refused(self, *operators: dict[str, Any], **options: Any) -> str:
         """What a call says that must fail."""
-        result = self.start(*operators, **options).result()
+        result = self.start(*operators, **{**IMPATIENT, **options}).result()
         assert result.get("failed"), result
         return result["msg"]
 
@@ -88,8 +91,13 @@ class Olm:
         })  # fmt: skip
 
 
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="session")
 def olm() -> Iterator[Olm]:
+    signal.signal(signal.SIGTERM, interrupt)  # its processes must end with the tests, too
     products = build()
     folder = Path(tempfile.mkdtemp(prefix="xraylab-olm-"))
     plane, end = Plane(folder, products), threading.Event()

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from kubernetes import client, config, dynamic
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "olm-test"
+PATIENCE = 400  # seconds: every wait ends when what it waits for is there, however busy the machine is
+PORTS = range(12000, 29000)  # below those that the kernel gives to connections, and Kubernetes to Services
 
 
 def build() -> dict[str, Path]:
@@ -33,32 +37,23 @@ def build() -> dict[str, Path]:
 
 
 def free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [entry.getsockname()[1] for entry in sockets]
-    for entry in sockets:
-        entry.close()
-    return ports
-
-
-def wait_for(what: str, look: Callable[[], Any], timeout: float = 60) -> Any:
-    end = time.monotonic() + timeout
-    while True:
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
         try:
-            if seen := look():
-                return seen
-            said = "nothing"
-        except Exception as error:  # whatever a server says that is not up yet
-            said = str(error)
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {timeout:.0f} s for {what}; last: {said}")
-        time.sleep(0.1)
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        found.append(port)
+        if len(found) == number:
+            return found
+    raise OSError(f"{number} free ports are needed on 127.0.0.1, but there are {len(found)}")
 
 
 class Plane:
     """Kubernetes' servers; `folder` gets their state and logs."""
 
     def __init__(self, folder: Path, products: dict[str, Path]) -> None:
-        self.folder, self.products, self.processes = folder, products, []
+        self.folder, self.products, self.processes = folder, products, {}
         self.etcd, self.peer, self.port, self.catalog, self.packages = free_ports(5)
         self.kubeconfig = folder / "kubeconfig"
         user = {"name": "admin", "user": {"token": TOKEN}}
@@ -71,15 +66,13 @@ class Plane:
 
     def start(self, name: str, *command: Any, **environment: str) -> None:
         with (self.folder / f"{name}.log").open("w") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                    env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **environment}, start_new_session=True,
-                )
+            self.processes[name] = subprocess.Popen(
+                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **environment}, start_new_session=True,
             )  # fmt: skip
 
     def stop(self) -> None:
-        for process in reversed(self.processes):
+        for process in reversed(self.processes.values()):
             process.send_signal(signal.SIGKILL)  # nothing of it is kept
             process.wait()
 
@@ -102,7 +95,7 @@ class Plane:
             "--token-auth-file", self.folder / "tokens.csv", "--service-account-issuer", "https://olm.test",
             "--service-account-key-file", key, "--service-account-signing-key-file", key,
         )  # fmt: skip
-        wait_for(
+        self.wait_for(
             "the API server", lambda: self.api().call_api("/readyz", "GET", auth_settings=["BearerToken"])[1] == 200
         )
         self.start(
@@ -111,10 +104,33 @@ class Plane:
             "--controllers", "*,-node-lifecycle-controller,-taint-eviction-controller",
         )  # fmt: skip
 
-    wait_for = staticmethod(wait_for)
+    def wait_for(self, what: str, look: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                if seen := look():
+                    return seen
+                said = "nothing"
+            except AssertionError:
+                raise
+            except Exception as error:  # whatever a server says that is not up yet
+                said = str(error)
+            self.check_alive()
+            assert time.monotonic() < end, f"waited {timeout:.0f} s for {what}; last: {said}"
+            time.sleep(0.2)
+
+    def check_alive(self) -> None:
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                log = (self.folder / f"{name}.log").read_text(errors="replace")
+                raise AssertionError(f"{name} should run, but ended with {process.returncode}:\n{log[-1500:]}")
 
     def api(self) -> client.ApiClient:
         return config.new_client_from_config(str(self.kubeconfig))
+
+    @cached_property
+    def cluster(self) -> dynamic.DynamicClient:
+        return dynamic.DynamicClient(self.api(), cache_file=str(self.folder / "discovery.json"))
 
     def install_olm(self, catalog: Path) -> None:
         olm = self.products["olm"]
@@ -128,8 +144,8 @@ class Plane:
             "--cache-enforce-integrity=false", "--termination-log", self.folder / "opm-end",
             "--pprof-addr", "127.0.0.1:0",
         )  # fmt: skip
-        wait_for("the catalog", lambda: socket.create_connection(("127.0.0.1", self.catalog), 1))
-        wait_for("OLM's kinds", lambda: self.resource("operators.coreos.com/v1", "OLMConfig"))
+        self.wait_for("the catalog", lambda: socket.create_connection(("127.0.0.1", self.catalog), 1))
+        self.wait_for("OLM's kinds", lambda: self.resource("operators.coreos.com/v1", "OLMConfig"))
         self.apply({"apiVersion": "operators.coreos.com/v1", "kind": "OLMConfig", "metadata": {"name": "cluster"}})
         self.start(
             "catalog", olm / "bin" / "catalog", "--namespace", "olm", "--kubeconfig", self.kubeconfig,
@@ -137,7 +153,7 @@ class Plane:
         )  # fmt: skip
         self.start("olm", olm / "bin" / "olm", "--namespace", "olm", "--interval", "20s", OPERATOR_NAMESPACE="olm")
         self.catalog_source("local", "olm", self.catalog)
-        wait_for("the catalog source", lambda: self.state_of_catalog("local") == "READY")
+        self.wait_for("the catalog source", lambda: self.state_of_catalog("local") == "READY")
 
     def serve_packages(self) -> None:
         """OLM's package server, which an API server finds by a Service.
@@ -172,7 +188,7 @@ class Plane:
             },
         })  # fmt: skip
         served = "packages.operators.coreos.com/v1", "PackageManifest"
-        wait_for("the packages", lambda: self.resource(*served).get(namespace="olm", name="demo"))
+        self.wait_for("the packages", lambda: self.resource(*served).get(namespace="olm", name="demo"))
 
     def let_everybody_read_packages(self) -> None:
         """This API server sends on requests without saying whose they are."""
@@ -195,15 +211,15 @@ class Plane:
             "spec": {"sourceType": "grpc", "address": f"127.0.0.1:{port}", "displayName": name, "publisher": "tests"},
         })  # fmt: skip
 
-    def state_of_catalog(self, name: str) -> str:
-        found = self.get("operators.coreos.com/v1alpha1", "CatalogSource", "olm", name)
+    def state_of_catalog(self, name: str, namespace: str = "olm") -> str:
+        found = self.get("operators.coreos.com/v1alpha1", "CatalogSource", namespace, name)
         return found["status"]["connectionState"]["lastObservedState"]
 
     def resource(self, api_version: str, kind: str) -> Any:
-        return dynamic.DynamicClient(self.api()).resources.get(api_version=api_version, kind=kind)
+        return self.cluster.resources.get(api_version=api_version, kind=kind)
 
     def apply(self, obj: dict[str, Any]) -> None:
-        resource = wait_for(f"kind {obj['kind']}", lambda: self.resource(obj["apiVersion"], obj["kind"]))
+        resource = self.wait_for(f"kind {obj['kind']}", lambda: self.resource(obj["apiVersion"], obj["kind"]))
         resource.server_side_apply(body=obj, field_manager="tests", force_conflicts=True)
 
     def get(self, api_version: str, kind: str, namespace: str | None = None, name: str | None = None) -> Any:

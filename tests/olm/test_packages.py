@@ -36,4 +36,4 @@ def test_what_the_catalog_lacks_is_refused_before_anything_is_written(olm, optio
 def test_an_unknown_package_is_answered_with_those_there_are(olm):
     said = olm.refused(olm.operator("nowhere", "late"))
     assert "package nowhere should be in catalog local, but OLM says: constraints not satisfiable" in said
-    assert "Catalog local has the packages base, crashing, demo, lonely, modest, needing, other, overdue" in said
+    assert "Catalog local has the packages base, crashing, demo, lacking, lonely, modest, needing, other" in said

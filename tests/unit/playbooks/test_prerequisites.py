@@ -22,7 +22,11 @@ def made():
     for file in TEMPLATES:
         for version, kind in OBJECT.findall(file.read_text()):
             group = "kafka.strimzi.io" if "__image_events_api" in version else version.rpartition("/")[0]
-            yield group, kind.lower() + ("es" if kind == "Ingress" else "s")
+            yield group, plural(kind.lower())
+
+
+def plural(kind):
+    return kind[:-1] + "ies" if kind.endswith("ry") else kind + ("es" if kind.endswith("ss") else "s")
 
 
 @pytest.mark.parametrize("resource", sorted(set(made()) - {("", "namespaces")}))
