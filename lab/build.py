@@ -16,6 +16,7 @@ reference of each image and its OCI layout). This file knows nothing of what is 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -24,7 +25,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,7 +126,22 @@ def order(products: dict[str, Product]) -> list[Product]:
     return list(done.values())
 
 
+@contextmanager
+def alone(product: Product) -> Iterator[None]:
+    """Two checkouts share one cache: the second waits for the product that the first builds."""
+    product.folder.parent.mkdir(parents=True, exist_ok=True)
+    with (product.folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(product: Product, products: dict[str, Product]) -> float:
+    """Makes a product unless somebody else has just done so; seconds it took without waiting for others."""
+    with alone(product):
+        return 0.0 if product.built else make(product, products)
+
+
+def make(product: Product, products: dict[str, Product]) -> float:
     """Runs a product's script into its folder and makes its images; seconds it took without waiting for its lane."""
     log = HOME / "log" / f"build-{product.name}.log"
     partial = product.folder.with_suffix(".partial")

@@ -45,9 +45,10 @@ radosgw_start() { start radosgw radosgw -c "$CEPH_CONF" -f -n client.rgw.a; }
 ceph_metrics() {
   local url=http://$NODE_IP:9283/metrics
   if ! curl -fsS -o /dev/null "$url"; then
-    ceph config set mgr mgr/prometheus/server_addr "$NODE_IP"
-    ceph config set mgr mgr/prometheus/scrape_interval 5
-    ceph mgr module enable prometheus
+    # A manager that has just begun does not tell the monitor yet which options its modules have.
+    ceph config set mgr mgr/prometheus/server_addr "$NODE_IP" --force
+    ceph config set mgr mgr/prometheus/scrape_interval 5 --force
+    wait_for 60 "the manager knows its module" ceph mgr module enable prometheus
   fi
   wait_for 60 "Ceph tells its metrics" curl -fsS -o /dev/null "$url"
 }
