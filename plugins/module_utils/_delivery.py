@@ -60,7 +60,7 @@ def complaint(application: Object) -> str:
     for condition in value_at(application, "status.conditions") or []:
         kind, message = condition["type"], condition.get("message", "")
         if kind.endswith("Error"):
-            return f"has {kind}: {message}. {cure(kind, message)}"
+            return f"has {kind}: {message.rstrip('.')}. {cure(kind, message)}"
     if value_at(application, "status.operationState.phase") in ("Failed", "Error"):
         told = "; ".join(refused(application))
         return f"could not be synchronized: {operation(application)}{told and ' - ' + told}. {cure('SyncError', told)}"
@@ -72,7 +72,7 @@ def cure(kind: str, message: str) -> str:
     for words, advice in CURES:
         if words in message:
             return advice
-    return "Look at the Application's status.conditions." if kind != "SyncError" else "Look at its operationState."
+    return "Look at all of its status.conditions." if kind != "SyncError" else "Look at its operationState."
 
 
 CURES = (
@@ -83,6 +83,7 @@ CURES = (
     ("failed to list refs", "Argo CD's repo server can't read the repository: check that it reaches its address."),
     ("no clusters with this name", "The facility is not bound to Argo CD: run playbooks/site.yml on it."),
     ("which does not exist", "Argo CD has no such project: run playbooks/hub.yml."),
+    ("allowed destinations", "The project does not allow this namespace: check gitops_facility_namespaces."),
     ("is not permitted in project", "The project does not allow this: look at the AppProject's lists."),
     ("is forbidden", "Argo CD's account at the facility lacks a right: look at its Role there."),
 )
