@@ -46,7 +46,8 @@ def judge(application: Object | None, holds: Callable[[str], bool], healthy: boo
         return Verdict("waiting", f"is at revision {revision or 'none'}")
     phase = value_at(application, "status.operationState.phase")
     if value_at(application, "status.sync.status") != "Synced" or phase not in ("Succeeded", ""):
-        return Verdict("waiting", f"is {value_at(application, 'status.sync.status')}, {operation(application)}")
+        told = "; ".join([operation(application), *refused(application)])
+        return Verdict("waiting", f"is {value_at(application, 'status.sync.status')}, {told}")
     health = value_at(application, "status.health.status")
     if healthy and health != "Healthy":
         return Verdict(
