@@ -24,13 +24,16 @@ lab-status: ## what runs in the lab and what it uses
 check: ## lint, sanity and unit tests (minutes; needs no lab)
 	@$(IN_VENV) tests/check
 
-test: check ## everything: check, then the lab, the roles' molecule scenarios and the end-to-end tests
+test: check ## everything: check, then the lab, the roles' molecule scenarios with olm-test beside them, and the end-to-end tests
 	@lab/up
 	@$(IN_VENV) lab/deploy
 	@$(IN_VENV) tests/lab
 
 olm-test: ## olm_operator and the role operators on a real OLM of their own (needs no lab; builds OLM once)
 	@$(IN_VENV) tests/olm/run
+
+hub-test: ## managed_facility, its role and the inventory plugin on a real hub of their own (needs no lab; builds OCM once)
+	@$(IN_VENV) python -m pytest -q tests/hub
 
 matrix: ## sanity, the plugins' unit tests and the playbooks' syntax on each ansible-core from 2.16 to 2.21
 	@$(IN_VENV) tests/matrix
@@ -51,4 +54,4 @@ pictures: ## draw the dashboards from the running lab's data into docs/images
 train: ## train the model on ../shared/data (XRAYLAB_DATA) and write model.onnx
 	@files/model_service/train
 
-.PHONY: help lab lab-down lab-status check test olm-test matrix bench dashboards pictures train
+.PHONY: help lab lab-down lab-status check test olm-test hub-test matrix bench dashboards pictures train

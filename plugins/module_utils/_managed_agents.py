@@ -114,5 +114,6 @@ def last_fault(log: list[str]) -> str:
     return short(next((line for line in reversed(log) if FAULT.search(line)), ""))
 
 
-def short(line: str, limit: int = 300) -> str:
-    return line if len(line) <= limit else f"{line[:limit]} ..."
+def short(line: str, limit: int = 400) -> str:
+    """Causes stand at the end of an error, and what was done at its beginning."""
+    return line if len(line) <= limit else f"{line[: limit // 4]} ... {line[-(limit - limit // 4) :]}"

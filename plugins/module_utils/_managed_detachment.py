@@ -17,8 +17,22 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_facility import Place
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_hub import Hub
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_remains import Remains, wait_gone
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._olm_install import Changes
 
 GRACE = 15.0  # seconds that a living agent or controller gets before force takes its finalizers away
+
+
+class Release:
+    """Of the hub's own cluster, which stays: the labels and the set that were given to it. Raises ClusterError."""
+
+    def __init__(self, hub: Hub, writer: Writer) -> None:
+        self.hub, self.writer, self.changes = hub, writer, Changes()
+
+    def write(self) -> None:
+        before = self.hub.cluster(managed.HUB_ITSELF)
+        if before:
+            wanted = managed.managed_cluster(managed.Facility(managed.HUB_ITSELF))
+            self.changes.note(wanted, managed.shown(before), managed.shown(self.writer.apply(wanted)))
 
 
 class Detachment:
@@ -33,12 +47,6 @@ class Detachment:
 
     def prepare(self) -> None:
         """Refuses before anything is deleted."""
-        if self.name == managed.HUB_ITSELF:
-            raise Refusal(
-                f"{self.name} is the hub's own cluster: have the hub do without it by spec.disableHubSelfManagement of "
-                "its MultiClusterHub."
-            )
-        self.hub.check_served()
         self.cluster = self.hub.cluster(self.name)
         namespace = self.hub.namespace(self.name)
         self.objects = self.on_hub(namespace) if self.cluster or self.is_ours(namespace) else []

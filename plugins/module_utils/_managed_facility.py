@@ -8,6 +8,7 @@ import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,16 @@ class Place:
 
     def __init__(self, module: AnsibleK8SModule, options: dict[str, Any]) -> None:
         self.module, self.options = module, options
-        self.config = config_of(options)
         self.cluster: Cluster | None = None
-        module.no_log_values.update(access.secrets_of(self.config))
+        if not is_path(options.get("kubeconfig")):
+            _ = self.config  # the options themselves hold its secrets
+
+    @cached_property
+    def config(self) -> access.Config:
+        """Read when it is needed: of a facility that is in touch, nobody asks for it."""
+        config = config_of(self.options)
+        self.module._module.no_log_values.update(access.secrets_of(config))
+        return config
 
     def api(self) -> Cluster:
         """Raises ClusterError with a sentence on the facility, whose address is not the hub's."""
@@ -126,9 +134,13 @@ def config_of(options: dict[str, Any]) -> access.Config:
     return access.kubeconfig(cluster, {"token": options["api_key"]})
 
 
+def is_path(given: Any) -> bool:
+    return isinstance(given, str) and "\n" not in given
+
+
 def load(given: str) -> Any:
     """From a file, or from the text itself, as a vault has it."""
-    text = given if "\n" in given else read(given).decode()
+    text = read(given).decode() if is_path(given) else given
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -155,7 +155,7 @@ class Registration:
     def look(self, limits: Limits) -> None:
         self.cluster = self.hub.cluster(self.name)
         requests = self.hub.requests(self.name)
-        verdict = verdicts.judge(self.facility, Seen(self.cluster, requests, self.known_agents))
+        verdict = self.judge(requests)
         for csr in requests:
             if csr["metadata"]["name"] in verdict.approve:
                 self.approve(csr)
@@ -166,6 +166,22 @@ class Registration:
         if verdict.state != self.verdict.state:
             self.state_since = self.seconds()
         self.verdict = verdict
+
+    def judge(self, requests: list[Object]) -> Verdict:
+        """Who asks under a name that is taken may be the facility's own agent, which has lost its credentials."""
+        verdict = verdicts.judge(self.facility, Seen(self.cluster, requests, self.known_agents))
+        if verdict.taken and self.place and not self.known_agents:
+            self.known_agents = self.own_agents()
+            verdict = verdicts.judge(self.facility, Seen(self.cluster, requests, self.known_agents))
+        return verdict
+
+    def own_agents(self) -> frozenset[str]:
+        try:
+            klusterlet = self.place.klusterlet() if self.place else None
+        except ClusterError:
+            return frozenset()
+        own = klusterlet and klusterlet["spec"].get("clusterName") == self.name
+        return frozenset([klusterlet["metadata"]["uid"]]) if own else frozenset()
 
     def approve(self, csr: Object) -> None:
         name = csr["metadata"]["name"]

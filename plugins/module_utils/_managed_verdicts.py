@@ -26,18 +26,23 @@ from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed
 )
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_access import agent_of
 
+OUT_OF_REACH = (
+    "refused", "connect call failed", "cannot connect", "timeout", "timed out", "no such host", "no route", "deadline",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Verdict:
     """`state` is ready, waiting, failing (may pass) or failed; `approve` names CSRs that are asked for.
 
-    `silent` tells that only the facility can say more.
+    `silent` tells that only the facility can say more, `taken` that several agents go by its name.
     """
 
     state: str
     reason: str
     approve: tuple[str, ...] = ()
     silent: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,11 @@ def request_troubles(facility: Facility, seen: Seen, requests: list[Request]) ->
     own = [entry for entry in pending if is_own(facility, entry)]
     agents = {entry.agent for entry in own} - seen.known_agents
     if managed.works(seen.cluster) and agents:
-        yield Verdict("failing", say_taken(facility, own, "while the cluster of that name is joined and answers"))
+        yield Verdict(
+            "failing", say_taken(facility, own, "while the cluster of that name is joined and answers"), taken=True
+        )
     elif len(agents) > 1:
-        yield Verdict("failing", say_taken(facility, own, "and only one of them can be meant"))
+        yield Verdict("failing", say_taken(facility, own, "and only one of them can be meant"), taken=True)
     if strange and not managed.works(seen.cluster):
         yield Verdict("failing", say_stranger(facility, strange[0]))
     denied = [entry for entry in requests if entry.state == "denied"]
@@ -161,9 +168,8 @@ def judge_denial(cluster: Object) -> Verdict:
 
 def troubles(cluster: Object, requests: list[Request]) -> Iterator[Verdict]:
     """What stops a registration, the surest sign first."""
-    told = condition(cluster, IMPORTED)
-    if told.get("status") == "False" and not managed.works(cluster):
-        yield judge_import(told)
+    if not managed.works(cluster):
+        yield from import_troubles(condition(cluster, IMPORTED))
     if not (cluster.get("spec") or {}).get("hubAcceptsClient"):
         yield Verdict(
             "failing",
@@ -182,12 +188,11 @@ def troubles(cluster: Object, requests: list[Request]) -> Iterator[Verdict]:
         yield judge_absence(requests)
 
 
-def judge_import(told: dict[str, Any]) -> Verdict:
-    """ManagedClusterImportSucceeded is False while the import runs as well."""
+def import_troubles(told: dict[str, Any]) -> Iterator[Verdict]:
+    """ManagedClusterImportSucceeded is False while the import runs or waits for somebody as well."""
     reason, message = told.get("reason") or "", (told.get("message") or "").strip()
-    if "Fail" not in reason and "Error" not in reason:
-        return Verdict("waiting", f"the hub imports it: {say(told)}", silent=True)
-    return Verdict("failing", f"the hub should import it, but says {say(told)}. {import_cure(message)}", silent=True)
+    if told.get("status") == "False" and ("Fail" in reason or "Error" in reason):
+        yield Verdict("failing", f"the hub should import it, but says {say(told)}. {import_cure(message)}")
 
 
 def import_cure(message: str) -> str:
@@ -199,7 +204,7 @@ def import_cure(message: str) -> str:
         )
     if "x509" in lower:
         return "The facility's certificate is not signed by the authority of the given kubeconfig: correct it."
-    if any(sign in lower for sign in ("refused", "timeout", "timed out", "no such host", "no route", "deadline")):
+    if any(sign in lower for sign in OUT_OF_REACH):
         return (
             "The hub does not reach the facility's API server: check its address as the hub sees it (facility.hub_url) "
             "and the firewalls, or use import_by manifests, which needs no way from the hub to the facility."

@@ -155,7 +155,17 @@ RULES: dict[tuple[str, str], Rule] = {
     ("quay.redhat.com", "QuayRegistry"): Rule(
         conditions=("Available", "ComponentsCreated"), failing_conditions=("RolloutBlocked",)
     ),
-    ("datasciencecluster.opendatahub.io", "DataScienceCluster"): phase("Ready", failing=("Error",)),
+    # Until 2.x the phase is Ready although components failed. Their conditions' names changed meanwhile.
+    ("datasciencecluster.opendatahub.io", "DataScienceCluster"): phase(
+        "Ready",
+        failing=("Error",),
+        failing_conditions=(
+            "workbenchesReady=False",
+            "WorkbenchesReady=False",
+            "kserveReady=False",
+            "KserveReady=False",
+        ),
+    ),
     ("dscinitialization.opendatahub.io", "DSCInitialization"): phase("Ready", failing=("Error",)),
     ("serving.kserve.io", "InferenceService"): READY,
     ("serving.kserve.io", "ServingRuntime"): EXISTS,

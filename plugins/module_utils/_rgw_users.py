@@ -37,6 +37,14 @@ def show(user: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
+def each(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The options of one user after the other."""
+    return [
+        {**options, **{name: value for name, value in user.items() if value is not None}}
+        for user in options["users"] or [{"uid": options["uid"]}]
+    ]
+
+
 def user_id(user: dict[str, Any]) -> str:
     tenant = user.get("tenant")
     return f"{tenant}${user['user_id']}" if tenant else user["user_id"]
@@ -158,3 +166,13 @@ def diff(user: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str,
     if replaced:
         shown["replaced_secret_keys_of"] = sorted(replaced)
     return {"before": show(user), "after": shown}
+
+
+def together(uids: list[str], found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Results of many users as one."""
+    diffs = [one.pop("diff") for one in found]
+    return {
+        "changed": any(one["changed"] for one in found),
+        "users": [{"uid": uid, **one} for uid, one in zip(uids, found, strict=True)],
+        "diff": {when: dict(zip(uids, (diff[when] for diff in diffs), strict=True)) for when in ("before", "after")},
+    }

@@ -73,6 +73,7 @@ class Watched:
             "name": target.name or "", "label_selector": target.selector or "",
             "done": self.done_after is not None, "reason": self.verdict.reason,
             "seconds": None if self.done_after is None else round(self.done_after, 1),
+            "status": self.objects[0].get("status", {}) if target.name and self.objects else {},
         }  # fmt: skip
 
 

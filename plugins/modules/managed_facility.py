@@ -43,6 +43,7 @@ options:
       - V(present) registers the facility, and imports it anew when it is lost, so that its agent no longer answers.
       - V(absent) has the hub take back what it delivered and forget the facility, and, with O(facility), takes the
         agent away there with its namespaces, rights and kinds.
+      - Of V(local-cluster), V(absent) takes back labels and set, and the hub keeps it.
     type: str
     choices: [present, absent]
     default: present
@@ -241,8 +242,13 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import An
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster import Cluster
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_errors import ClusterError
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._cluster_writes import Writer
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed import FIELD_MANAGER, Facility, Refusal
-from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_detachment import Detachment
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed import (
+    FIELD_MANAGER,
+    HUB_ITSELF,
+    Facility,
+    Refusal,
+)
+from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_detachment import Detachment, Release
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_facility import Place
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_hub import Hub
 from ansible_collections.xraylab.medical_diagnosis.plugins.module_utils._managed_import import Rotation
@@ -334,11 +340,21 @@ def detach(module: AnsibleK8SModule, detachment: Detachment) -> dict:
     }  # fmt: skip
 
 
+def release(release: Release) -> dict:
+    release.write()
+    changes = release.changes
+    return {
+        "changed": bool(changes.after), "diff": changes.diff(), "removed": [], "left": [], "seconds": 0.0,
+    }  # fmt: skip
+
+
 def run(module: AnsibleK8SModule) -> dict:
     options = module.params
     hub = Hub(Cluster(module))
     place = Place(module, options["facility"]) if options["facility"] else None
     writer = Writer(hub.api, FIELD_MANAGER, module.check_mode)
+    if options["state"] == "absent" and options["name"] == HUB_ITSELF:
+        return release(Release(hub, writer))
     if options["state"] == "absent":
         return detach(module, Detachment(hub, writer, options["name"], place, options["force"]))
     if options["rotate"] and not place:

@@ -114,6 +114,11 @@ options:
       - While a custom resource of theirs exists, the module refuses and deletes nothing.
     type: bool
     default: false
+  wait:
+    description: Whether to wait until the operators work. Without it, a later run has to approve what O(operators) say.
+    type: bool
+    default: true
+    version_added: 0.2.0
   timeout:
     description: Seconds to wait for all operators together.
     type: int
@@ -245,6 +250,7 @@ ARGUMENTS = {
     "operators": {"type": "list", "elements": "dict", "required": True, "options": OPERATOR},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "remove_crds": {"type": "bool", "default": False},
+    "wait": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 900},
     "interval": {"type": "float", "default": 2},
     "error_grace": {"type": "int", "default": 60},
@@ -260,7 +266,7 @@ def operator_of(given: dict) -> Operator:
 def install(module: AnsibleK8SModule, installation: Installation) -> dict:
     installation.prepare()
     installation.write()
-    if module.check_mode:
+    if module.check_mode or not module.params["wait"]:
         installation.look(0)
         works = True
     else:

@@ -1,17 +1,17 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Manages a user of Ceph's RADOS Gateway through its Admin Ops API."""
+"""Manages users of Ceph's RADOS Gateway through its Admin Ops API."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rgw_user
-short_description: Manage a user of Ceph's RADOS Gateway
+short_description: Manage users of Ceph's RADOS Gateway
 version_added: 0.1.0
 description:
   - Creates, changes and removes a user of the RADOS Gateway (RGW), its keys and its admin capabilities, through RGW's
-    Admin Ops API. No C(radosgw-admin) and no access to the Ceph cluster itself is needed.
+    Admin Ops API, or many users at once. No C(radosgw-admin) and no access to the Ceph cluster itself is needed.
   - What an option is not given for stays as it is.
 author:
   - XRay Lab contributors (@xraylab)
@@ -26,9 +26,35 @@ attributes:
     description: Shows the user without any secret key.
 options:
   uid:
-    description: Id of the user, with its tenant before a C($) if it has one.
+    description:
+      - Id of the user, with its tenant before a C($) if it has one.
+      - Exactly one of O(uid) and O(users) is needed.
     type: str
-    required: true
+  users:
+    description: Users, each with its O(users[].uid) and what differs from the other options, which hold for all.
+    type: list
+    elements: dict
+    version_added: 0.2.0
+    suboptions:
+      uid:
+        description: Id of the user, with its tenant before a C($) if it has one.
+        type: str
+        required: true
+      display_name:
+        description: As O(display_name).
+        type: str
+      email:
+        description: As O(email).
+        type: str
+      suspended:
+        description: As O(suspended).
+        type: bool
+      max_buckets:
+        description: As O(max_buckets).
+        type: int
+      caps:
+        description: As O(caps).
+        type: dict
   state:
     description: Whether the user is there.
     type: str
@@ -105,6 +131,16 @@ EXAMPLES = r"""
     purge_keys: true
   no_log: true
 
+- name: Two users that own no bucket and administer nothing
+  xraylab.medical_diagnosis.rgw_user:
+    users:
+      - {uid: modality, display_name: The X-ray machines}
+      - {uid: results-reader, display_name: Who may read results}
+    max_buckets: -1
+    caps: {}
+  register: users
+  no_log: true
+
 - name: A user that is gone, with its buckets
   xraylab.medical_diagnosis.rgw_user:
     uid: xraylab
@@ -115,7 +151,7 @@ EXAMPLES = r"""
 RETURN = r"""
 user:
   description: The user without its secrets; in check mode, as it would be. Empty when it is absent.
-  returned: success
+  returned: success, with O(uid)
   type: dict
   sample:
     uid: risk-assessment
@@ -130,7 +166,7 @@ s3_keys:
     - S3 keys of the user, those of O(keys) first. B(Sensitive) - set C(no_log) on the task and keep the result out of
       logs.
     - A secret that was given by O(keys) is masked by Ansible; one that RGW generated is returned as it is.
-  returned: success
+  returned: success, with O(uid)
   type: list
   elements: dict
   contains:
@@ -142,6 +178,30 @@ s3_keys:
       description: Secret of the key.
       type: str
       sample: (sensitive)
+users:
+  description:
+    - What there is of each user, in the order of O(users). B(Sensitive) like RV(s3_keys).
+  returned: success, with O(users)
+  type: list
+  elements: dict
+  contains:
+    uid:
+      description: Id of the user.
+      type: str
+      sample: modality
+    changed:
+      description: Whether this user was changed.
+      type: bool
+      sample: false
+    user:
+      description: As RV(user).
+      type: dict
+      sample: {uid: modality, display_name: The X-ray machines, max_buckets: -1}
+    s3_keys:
+      description: As RV(s3_keys).
+      type: list
+      elements: dict
+      sample: [{access_key: WHOVEQSPPF817GCFET3Q, secret_key: (sensitive)}]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -157,15 +217,19 @@ KEY = {
     "access_key": {"type": "str", "required": True, "no_log": False},
     "secret_key": {"type": "str", "required": True, "no_log": True},
 }
-ARGUMENTS = {
-    **RGW_ARGUMENTS,
-    "uid": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+FIELDS = {
     "display_name": {"type": "str"},
     "email": {"type": "str"},
     "suspended": {"type": "bool"},
     "max_buckets": {"type": "int"},
     "caps": {"type": "dict"},
+}
+ARGUMENTS = {
+    **RGW_ARGUMENTS,
+    **FIELDS,
+    "uid": {"type": "str"},
+    "users": {"type": "list", "elements": "dict", "options": {"uid": {"type": "str", "required": True}, **FIELDS}},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "keys": {"type": "list", "elements": "dict", "options": KEY, "no_log": False},
     "generate_key": {"type": "bool", "default": True, "no_log": False},
     "purge_keys": {"type": "bool", "default": False, "no_log": False},
@@ -194,29 +258,42 @@ def write(gateway: Gateway, uid: str, call: users.Call) -> None:
         raise
 
 
-def check_caps(module: AnsibleModule) -> None:
-    for kind, permission in (module.params["caps"] or {}).items():
+def check_caps(module: AnsibleModule, caps: dict | None) -> None:
+    for kind, permission in (caps or {}).items():
         if permission not in users.PERMISSIONS:
             module.fail_json(msg=f"caps: {kind} must be one of {' | '.join(users.PERMISSIONS)}, but is {permission!r}.")
 
 
+def ensure(gateway: Gateway, wanted: dict, check_mode: bool) -> dict:
+    uid = wanted["uid"]
+    before = read_user(gateway, uid)
+    calls = users.plan(before, wanted)
+    after = users.expect(before, wanted)
+    if calls and not check_mode:
+        for call in calls:
+            write(gateway, uid, call)
+        after = read_user(gateway, uid)
+    keys = users.keys_of(after, wanted["keys"])
+    # Not "keys": Jinja takes result.keys for the method of a dict.
+    return {"changed": bool(calls), "user": users.show(after), "s3_keys": keys, "diff": users.diff(before, after)}
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    check_caps(module)
-    uid, gateway = module.params["uid"], Gateway(endpoint_of(module))
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_one_of=[("uid", "users")],
+        mutually_exclusive=[("uid", "users"), ("keys", "users")],
+    )
+    wanted = users.each(module.params)
+    for one in wanted:
+        check_caps(module, one["caps"])
     try:
-        before = read_user(gateway, uid)
-        calls = users.plan(before, module.params)
-        after = users.expect(before, module.params)
-        if calls and not module.check_mode:
-            for call in calls:
-                write(gateway, uid, call)
-            after = read_user(gateway, uid)
+        gateway = Gateway(endpoint_of(module))
+        found = [ensure(gateway, one, module.check_mode) for one in wanted]
     except RgwError as error:
         module.fail_json(msg=str(error))
-    keys = users.keys_of(after, module.params["keys"])
-    # Not "keys": Jinja takes result.keys for the method of a dict.
-    module.exit_json(changed=bool(calls), user=users.show(after), s3_keys=keys, diff=users.diff(before, after))
+    module.exit_json(**(found[0] if module.params["uid"] else users.together([one["uid"] for one in wanted], found)))
 
 
 if __name__ == "__main__":

@@ -127,19 +127,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 resources:
-  description: What was waited for, in the order given.
+  description: What was waited for, in the order given; an object that was named with its last status.
   returned: always
   type: list
   elements: dict
   sample:
     - api_version: kafka.strimzi.io/v1
-      kind: Kafka
+      kind: KafkaTopic
       namespace: xraylab-1
-      name: xray-cluster
+      name: xray-images
       label_selector: ""
       done: true
       reason: is ready
       seconds: 41.3
+      status: {conditions: [{type: Ready, status: "True"}], observedGeneration: 1, topicName: xray-images}
 seconds:
   description: Seconds that were waited.
   returned: always

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of a running lab against their goals: memory, idle CPU, a second site.yml and its API requests.
+"""Figures of a running lab against their goals: memory, idle CPU, and a second site.yml, also beside kubectl and boto3.
 
 Prints `figure: value (goal), ratio value/goal`; judges nothing. The lab must be up and otherwise idle.
 `--restart` also stops the lab and times the way from nothing running to the first scored X-ray.
@@ -12,11 +12,16 @@ import argparse
 import os
 import re
 import subprocess
+import sys
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("LAB_HOME", "/var/lib/xraylab"))
+ADMIN = HOME / "admin.kubeconfig"
+sys.path[:0] = [str(ROOT / "tests" / "e2e")]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,29 +69,50 @@ def cpu_seconds(pids: set[int]) -> float:
     return total / TICKS
 
 
-def api_requests() -> float:
-    """Requests that the API server has answered since it began, watches and long-lived ones included."""
-    command = [HOME / "bin" / "kubectl", "--kubeconfig", HOME / "admin.kubeconfig", "get", "--raw", "/metrics"]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return sum(
-        float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("apiserver_request_total{")
-    )
-
-
 def show(figure: str, value: float, unit: str, goal: float) -> None:
     print(f"{figure}: {value:.2f} {unit} (goal {goal:g}), ratio {value / goal:.2f}", flush=True)
 
 
-def run_site() -> tuple[float, int]:
-    """Seconds and changed tasks of one more site.yml."""
+@dataclass(frozen=True)
+class Run:
+    seconds: float
+    tasks: int
+    changed: int
+
+
+def play(playbook: str, *more: str) -> Run:
     begin = time.monotonic()
-    done = subprocess.run(
-        ["ansible-playbook", "site.yml", "-i", "inventories/lab"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = ["ansible-playbook", playbook, "-i", "inventories/lab", *more]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begin
     if done.returncode:
-        raise SystemExit(f"site.yml failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
-    return seconds, sum(map(int, re.findall(r"changed=(\d+)", done.stdout)))
+        raise SystemExit(f"{playbook} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    ran = sum(map(int, re.findall(r"(?:ok|skipped)=(\d+)", done.stdout)))
+    return Run(seconds, ran, sum(map(int, re.findall(r"changed=(\d+)", done.stdout))))
+
+
+def nothing_to_change() -> None:
+    """A second site.yml, and what it does by kubectl and boto3, which nothing could be faster than."""
+    import by_hand
+    from api_proxy import counted
+    from conftest import Facility
+
+    site = play("site.yml")
+    show("site.yml again", site.seconds, "s", 60)
+    print(f"site.yml again: changed={site.changed} (goal 0), {site.tasks} tasks")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with counted(ADMIN, folder) as asked:
+            play("site.yml", "-e", f"xraylab_kubeconfig={asked.kubeconfig}")
+        by_kubectl = by_hand.apply(ADMIN, asked.applied, folder)
+        with counted(ADMIN, folder) as direct:
+            by_hand.apply(direct.kubeconfig, asked.applied, folder)
+    in_the_store, looks = by_hand.look_at_the_store(Facility())
+    print(f"site.yml again: {len(asked.requests)} API requests, the most frequent:\n{asked.most()}")
+    print(f"kubectl: {by_kubectl:.2f} s and {len(direct.requests)} API requests for its {len(asked.applied)} manifests")
+    print(f"boto3: {in_the_store:.2f} s and {looks} requests to the object store")
+    show("site.yml again, against both", site.seconds / (by_kubectl + in_the_store), "times", 2)
+    show("validate.yml", play("playbooks/validate.yml").seconds, "s", 60)
 
 
 def main() -> None:
@@ -100,17 +126,11 @@ def main() -> None:
         subprocess.run([ROOT / "lab/up"], check=True)
         subprocess.run([ROOT / "lab/deploy"], check=True)
         show("cached: nothing running to first scored X-ray", (time.monotonic() - begin) / 60, "min", 5)
-    asked = api_requests()
-    seconds, changed = run_site()
-    asked = api_requests() - asked
-    show("site.yml again", seconds, "s", 60)
-    print(f"site.yml again: changed={changed} (goal 0)")
+    nothing_to_change()
     time.sleep(60)  # the function scales to zero
-    before, own = lab_processes(), api_requests()
+    before = lab_processes()
     used, begin = cpu_seconds(before), time.monotonic()
     time.sleep(options.idle_seconds)
-    own = (api_requests() - own) / options.idle_seconds * seconds
-    print(f"site.yml again: {asked - own:.0f} API requests, besides {own:.0f} that the idle lab makes in that time")
     show("idle CPU", (cpu_seconds(before) - used) / (time.monotonic() - begin), "cores", 0.5)
     show("resident memory (PSS)", resident_mib(before, "Pss") / 1024, "GiB", 8)
     show("resident memory (RSS)", resident_mib(before, "Rss") / 1024, "GiB", 8)

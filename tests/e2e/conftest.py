@@ -55,6 +55,10 @@ def kubectl(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+def decoded(data: dict[str, str]) -> dict[str, str]:
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
 class Facility:
     """`prefix` starts every key that this run stores; all of it is removed in the end."""
 
@@ -73,8 +77,7 @@ class Facility:
         self.clients: dict[str, Any] = {}
 
     def secret(self, name: str) -> dict[str, str]:
-        data = self.core.read_namespaced_secret(name, NAMESPACE).data
-        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return decoded(self.core.read_namespaced_secret(name, NAMESPACE).data)
 
     def s3(self, user: str) -> Any:
         """A client with the keys of the RGW user, kept for the next call."""

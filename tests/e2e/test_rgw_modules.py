@@ -129,6 +129,17 @@ def test_a_user_comes_changes_and_goes(admin: dict):
     run_twice("rgw_user", uid=uid, state="absent", **admin)
 
 
+def test_users_together(admin):
+    first, second = (f"e2e-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    made = run_twice("rgw_user", users=[{"uid": first, "max_buckets": 3}, {"uid": second}], max_buckets=-1, **admin)
+    assert [(one["uid"], one["user"]["max_buckets"]) for one in made["users"]] == [(first, 3), (second, -1)]
+    assert all(len(one["s3_keys"]) == 1 for one in made["users"])
+    assert set(made["diff"]["after"]) == {first, second}
+    changed = ask("rgw_user", users=[{"uid": first, "max_buckets": 3}, {"uid": second, "max_buckets": 0}], **admin)
+    assert [one["changed"] for one in changed["users"]] == [False, True]
+    run_twice("rgw_user", users=[{"uid": first}, {"uid": second}], state="absent", **admin)
+
+
 def test_a_topic_comes_changes_and_goes(owner: dict, name: str):
     def topic(password: str, **options):
         endpoint = f"kafka://rgw:{password}@kafka.example.com:9094"

@@ -104,7 +104,7 @@ def test_a_revision_that_does_its_work_is_kept(facility, before, xrays):
 
 
 def test_afterwards_the_facility_is_what_its_inventory_says(facility, before):
-    back = play("site.yml", "--tags=risk_assessment")
+    back = play("playbooks/pipeline.yml", "--tags=risk_assessment")
     assert back.returncode == 0, back.stdout[-3000:]
     assert applied(service(facility)) == applied(before)
     done = upgrade()

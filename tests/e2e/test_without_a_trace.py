@@ -29,6 +29,8 @@ OPERATORS = {
     "amqstreams": "openshift-operators",
     "serverless-operator": "openshift-serverless",
     "grafana-operator": "grafana-operator",
+    "quay-operator": "quay-enterprise",
+    "advanced-cluster-management": "open-cluster-management",
 }
 
 
@@ -76,6 +78,6 @@ def test_removal_leaves_a_bare_cluster(facility):
     facility.removed = True
     end = time.monotonic() + 120
     while (found := left()) and time.monotonic() < end:  # volumes and what OLM owns go a little later
-        time.sleep(5)
+        time.sleep(2)
     assert not found
     assert not bare() - objects()

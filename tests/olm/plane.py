@@ -15,8 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 from kubernetes import client, config, dynamic
+
+urllib3.disable_warnings()  # of the certificate that the API server makes for itself: they would bury what failed
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "olm-test"

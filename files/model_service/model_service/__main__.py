@@ -17,8 +17,9 @@ USAGE = """usage: python -m model_service            serves events, set up by RI
        python -m model_service evaluate   says how good the model is on a labelled folder
        python -m model_service predict    serves the model alone, by the Open Inference Protocol
        python -m model_service COMMAND    works on the database of results: migrate, arrivals, reconcile, letters,
-                                          replay, rescore or backup"""
-MODULES = dict.fromkeys(("migrate", "arrivals", "reconcile", "letters", "replay", "rescore", "backup"), "commands")
+                                          replay, rescore, backup or forget"""
+COMMANDS = ("migrate", "arrivals", "reconcile", "letters", "replay", "rescore", "backup", "forget")
+MODULES = dict.fromkeys(COMMANDS, "commands")
 MODULES |= {"assess": "assess", "evaluate": "evaluate", "predict": "predict"}
 
 

@@ -73,6 +73,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("bucket")
     made.add_argument("--file", type=Path, default=Path("/backup/results.dump"))
     made.add_argument("--key", default="latest")
+    made = command("forget", forget)
+    made.add_argument("bucket")
+    made.add_argument("--prefix", required=True, help="what the keys of their objects begin with, a folder")
+    made.add_argument("--wait", type=float, default=60, help="seconds to wait for those that are not finished")
     return whole
 
 
@@ -184,6 +188,16 @@ def backup(options: Options, settings: Settings) -> None:
         show({"backup": backups.keep(store, options.bucket, options.file)})
     else:
         show({"backup": backups.fetch(store, options.bucket, options.key, options.file)})
+
+
+def forget(options: Options, settings: Settings) -> None:
+    """Remove the studies of a folder and all that was made of them; needs the owner's keys."""
+    from .forget import Folder, forget
+    from .store import S3Store
+
+    results = options.bucket + settings.processed_suffix, options.bucket + settings.anonymized_suffix
+    folder = Folder(options.bucket, options.prefix, *results)
+    log.info("forgotten", extra={"fields": forget(S3Store(settings), database_of(settings), folder, options.wait)})
 
 
 def database_of(settings: Settings) -> Database:

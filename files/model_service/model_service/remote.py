@@ -66,7 +66,7 @@ class RemoteModel:
 
     def scores(self, pixels: NDArray[np.float32]) -> Scores:
         """For an input of shape (1, 1, 224, 224), gray levels 0..255."""
-        tensor = {"name": "gray", "datatype": "FP32", "shape": [1, 1, SIDE, SIDE], "data": pixels.ravel().tolist()}
+        tensor = {"name": "gray", "datatype": "FP32", "shape": [1, 1, SIDE, SIDE], "data": numbers(pixels)}
         outputs = [{"name": name} for name in OUTPUTS]
         told = self.ask("POST", f"{self.url}/infer", {"inputs": [tensor], "outputs": outputs})
         try:
@@ -91,6 +91,12 @@ class RemoteModel:
         if answer.status != 200:
             raise TryLater(f"The model's server at {self.url} answered {method} with {answer.status}.")
         return told
+
+
+def numbers(pixels: NDArray[np.float32]) -> list[float]:
+    """Gray levels are whole, and whole numbers are written and read in a third of the time."""
+    whole = pixels.astype(np.int32)
+    return (whole if np.array_equal(whole, pixels) else pixels).ravel().tolist()
 
 
 def read_metadata(url: str, told: Any) -> Described:

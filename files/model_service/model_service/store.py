@@ -124,6 +124,10 @@ class S3Store:
         asked = {"Bucket": bucket, "Key": key, "Body": data, "ContentType": content_type}
         self.call("store a result", lambda client: client.put_object(**asked), {})
 
+    def remove(self, bucket: str, key: str) -> None:
+        """Also of what is gone already."""
+        self.call("remove an object", lambda client: client.delete_object(Bucket=bucket, Key=key), {})
+
     def recorded(self, bucket: str, key: str) -> Fetched | None:
         def ask(client: "BaseClient") -> Fetched | None:
             try:

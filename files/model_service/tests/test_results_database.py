@@ -24,8 +24,9 @@ from model_service.app import build_pipeline, create_app
 from model_service.arrivals import Arrivals, create_arrivals
 from model_service.database import Database
 from model_service.database import settings as keys_of
-from model_service.errors import TryLater
+from model_service.errors import Refused, TryLater
 from model_service.events import Study
+from model_service.forget import Folder, forget
 from model_service.letters import open_letters, replay
 from model_service.local_files import load_finder
 from model_service.pseudonyms import Pseudonyms
@@ -534,6 +535,79 @@ def test_one_run_announces_no_more_than_it_may(reconcile: Any):
 def test_a_failed_study_is_not_announced_again(reconcile: Any, arrive: TestClient):
     arrive.post("/", headers=letter_headers(), json={"Records": [announced()]})
     assert reconcile(Bucket("a.jpeg"), grace=0)[1].missing == 0
+
+
+class Buckets(MemoryStore):
+    """Objects that can be listed and removed."""
+
+    def pages(self, bucket: str, prefix: str = "") -> Iterator[list[Listed]]:
+        found = sorted(key for there, key in self.objects if there == bucket and key.startswith(prefix))
+        yield [Listed(key, ETAG, 7, datetime.now(UTC)) for key in found]
+
+    def remove(self, bucket: str, key: str) -> None:
+        self.objects.pop((bucket, key), None)
+
+
+@pytest.fixture
+def owner(folder: Path) -> Iterator[Database]:
+    database = Database(folder / "xraylab_owner")
+    yield database
+    database.close()
+
+
+TRIALS = Folder("xray-source", "validate/", "xray-source-processed", "xray-source-anonymized")
+
+
+def made(key: str) -> dict[str, str]:
+    name = key.replace("/", "-")
+    return {"processed_key": f"{name}.png", "heatmap_key": f"{name}-heat.png", "anonymized_key": f"{name}-copy.png"}
+
+
+def objects_of(key: str) -> dict[tuple[str, str], bytes]:
+    processed, heatmap, copy = made(key).values()
+    names = [("", key), ("-processed", processed), ("-processed", f"{processed}.json"), ("-processed", heatmap)]
+    return {(f"xray-source{suffix}", name): b"" for suffix, name in [*names, ("-anonymized", copy)]}
+
+
+def test_a_forgotten_folder_leaves_nothing_and_all_else_stays(arrive: TestClient, owner: Database, rows: Any):
+    kept, gone = ["a.jpeg", "validated/a.jpeg"], ["validate/a.jpeg", "validate/b c.dcm"]
+    for key in kept + gone:
+        arrive.post("/", headers=BINARY, json={"Records": [announced(key)]})
+        owner.save(recorded(key, **made(key)), "pseudonym")
+        arrive.post("/", headers=letter_headers(), json={"Records": [announced(key)]})
+    store = Buckets({place: data for key in kept + gone for place, data in objects_of(key).items()})
+    assert forget(store, owner, TRIALS, 0) == {"objects": 10, "rows": 2, "dead_letters": 2}
+    assert store.objects == {place: b"" for key in kept for place in objects_of(key)}
+    assert [row["key"] for row in rows()] == kept
+    assert [letter["study"] for letter in rows("select study from dead_letters order by 1")] == [
+        f"xray-source/{key}@{ETAG}" for key in kept
+    ]
+
+
+def test_a_study_is_not_forgotten_before_its_arrival_was_counted(arrive: TestClient, owner: Database, rows: Any):
+    """Or it would be a new one, without an object."""
+    store = Buckets(objects_of("validate/a.jpeg"))
+    owner.save(recorded("validate/a.jpeg", **made("validate/a.jpeg")), "pseudonym")
+    with ThreadPoolExecutor(1) as pool:
+        forgetting = pool.submit(forget, store, owner, TRIALS, 60)
+        time.sleep(1)
+        assert not forgetting.done()
+        arrive.post("/", headers=BINARY, json={"Records": [announced("validate/a.jpeg")]})
+        assert forgetting.result(30)["rows"] == 1
+    assert rows() == []
+    assert store.objects == {}
+
+
+def test_what_never_arrives_is_forgotten_in_the_end(owner: Database):
+    store = Buckets({("xray-source", "validate/a.jpeg"): b""})
+    assert forget(store, owner, TRIALS, 0.1) == {"objects": 1, "rows": 0, "dead_letters": 0}
+    assert store.objects == {}
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "ward"])
+def test_only_a_folder_can_be_forgotten(prefix: str):
+    with pytest.raises(Refused, match="Expected a folder"):
+        replace(TRIALS, prefix=prefix)
 
 
 FORBIDDEN = {

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from model_service.figures import Numbers, Truth
-from model_service.measures import measure, rejected_rate
-from model_service.model import Thresholds
+from model_service.figures import Numbers
+from model_service.measures import rejected_rate
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -29,7 +28,6 @@ from .recipe import Recipe
 TRAINER = "tuned-lite0/1"
 FROZEN, MOSTLY, TUNED = "frozen", "mostly tuned", "tuned"
 SHARE = 0.7  # of the way from frozen to tuned
-TOLERANCE = 0.001  # of AUROC: among equals the least tuned, which is nearer to weights that have seen more of the world
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "xraylab-training"
 FOREIGN_EACH = 200  # pictures of each foreign kind
 TURNED = 1000  # chest X-rays of which inverted and turned ones are made
@@ -81,11 +79,10 @@ def train(arguments: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     children = [samples[row] for row in rows]
     truth = np.array([sample.pneumonia for sample in children])
     logits = judge.compare(candidates, judge.test_sets(pictures, rows), truth, cores)
-    means = {name: judge.mean_auroc(sets, truth) for name, sets in logits.items()}
-    chosen = next(name for name, mean in means.items() if mean > max(means.values()) - TOLERANCE)
+    chosen = judge.choose(logits, truth)
     say(f"chosen: {chosen}")
     candidate = candidates[chosen]
-    head = calibrate(candidate, logits[chosen], truth)
+    head = judge.calibrate(candidate, logits[chosen], truth)
 
     view, threshold, gate = fit_gate(samples, pictures, candidate, cores, arguments.foreign)
     metadata = {
@@ -105,7 +102,7 @@ def train(arguments: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     if arguments.plots:
         from .plots import draw
 
-        draw(arguments.plots, tuned.curve, logits, truth, cross_fitted(head, children, logits[chosen]))
+        draw(arguments.plots, tuned.curve, logits, truth, judge.cross_fitted(head, children, logits[chosen]))
     return report
 
 
@@ -123,34 +120,17 @@ def fit_frozen(samples: Sequence[Sample], pictures: Pictures, rows: Sequence[int
     return Candidate(parameters, *fit.fit_linear(features, np.concatenate([truth, truth])))
 
 
-def calibrate(candidate: Candidate, logits: Mapping[str, Numbers], truth: Truth) -> Head:
-    """On the shifted pictures as well: what is saturated on pictures as they are would promise too much elsewhere."""
-    return fit.calibrated(Head(candidate.weights, candidate.bias, 1.0, 0.0), list(logits.values()), truth)
-
-
-def cross_fitted(head: Head, samples: Sequence[Sample], logits: Mapping[str, Numbers]) -> dict[str, Numbers]:
-    """Risks by set, from calibrations on the other half of the patients."""
-    truth = np.array([sample.pneumonia for sample in samples])
-    half = np.array([sample.in_a_half for sample in samples])
-    return dict(zip(logits, fit.cross_fitted(head, list(logits.values()), truth, half), strict=True))
-
-
 def held_out_figures(head: Head, samples: Sequence[Sample], logits: Mapping[str, Numbers]) -> dict[str, Any]:
     """By set, and by subgroup of the pictures as they are: each subgroup against all of the other label."""
     truth = np.array([sample.pneumonia for sample in samples])
-    risks = cross_fitted(head, samples, logits)
-    told = {title: figures_of(samples, truth, one) for title, one in risks.items()}
+    risks = judge.cross_fitted(head, samples, logits)
+    told = judge.figures_by_set(samples, risks)
     groups = np.array([sample.subtype if sample.pneumonia else sample.family for sample in samples])
     for group in sorted(set(groups)):
         mine = (groups == group) | (truth != truth[groups == group][0])
-        told[f"only {group}"] = figures_of([s for s, m in zip(samples, mine, strict=True) if m], truth[mine],
+        told[f"only {group}"] = judge.figures_of([s for s, m in zip(samples, mine, strict=True) if m], truth[mine],
                                            risks[AS_IS][mine])  # fmt: skip
     return told
-
-
-def figures_of(samples: Sequence[Sample], truth: Truth, risks: Numbers) -> dict[str, Any]:
-    counts = {"images": len(truth), "pneumonia": int(truth.sum())}
-    return counts | measure(truth, risks, [sample.patient for sample in samples], Thresholds())
 
 
 def adult_figures(
@@ -159,7 +139,7 @@ def adult_figures(
     rows = [row for row, sample in enumerate(samples) if sample.adult and sample.held_out]
     adults = [samples[row] for row in rows]
     logits = candidate.logits(pictures.served[rows], cores)
-    return figures_of(adults, np.array([sample.pneumonia for sample in adults]), fit.risks_of(head, logits))
+    return judge.figures_of(adults, np.array([sample.pneumonia for sample in adults]), fit.risks_of(head, logits))
 
 
 def fit_gate(

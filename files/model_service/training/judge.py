@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 from model_service import figures
 from model_service.figures import Numbers, Truth
+from model_service.measures import measure
+from model_service.model import Thresholds
 from numpy.typing import NDArray
 from PIL import Image
 
+from . import fit
 from .changes import SHIFTS, shifted, to_input, varied
 from .data import Sample
 from .features import Extractor
-from .graph import feature_model
+from .graph import Head, feature_model
 from .pictures import Pictures, Pixels
 
 AS_IS, VARIED = "as they are", "varied"
+TOLERANCE = 0.001  # of AUROC: among equals the least tuned, which is nearer to weights that have seen more of the world
 SENSITIVITY = 0.95  # at which candidates' specificities are compared
 
 
@@ -77,6 +81,34 @@ def compare(
 def mean_auroc(logits: Mapping[str, Numbers], truth: Truth) -> float:
     """What candidates are chosen by: untouched pictures are left out, they no longer tell models apart."""
     return float(np.mean([figures.auroc(truth, one) for title, one in logits.items() if title != AS_IS]))
+
+
+def choose(logits: Mapping[str, Mapping[str, Numbers]], truth: Truth) -> str:
+    """The first candidate that none of the others beats by more than a tolerance."""
+    means = {name: mean_auroc(sets, truth) for name, sets in logits.items()}
+    return next(name for name, mean in means.items() if mean > max(means.values()) - TOLERANCE)
+
+
+def calibrate(candidate: Candidate, logits: Mapping[str, Numbers], truth: Truth) -> Head:
+    """On the shifted pictures as well: what is saturated on pictures as they are would promise too much elsewhere."""
+    return fit.calibrated(Head(candidate.weights, candidate.bias, 1.0, 0.0), list(logits.values()), truth)
+
+
+def cross_fitted(head: Head, samples: Sequence[Sample], logits: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """Risks by set, from calibrations on the other half of the patients."""
+    truth = np.array([sample.pneumonia for sample in samples])
+    half = np.array([sample.in_a_half for sample in samples])
+    return dict(zip(logits, fit.cross_fitted(head, list(logits.values()), truth, half), strict=True))
+
+
+def figures_by_set(samples: Sequence[Sample], risks: Mapping[str, Numbers]) -> dict[str, Any]:
+    truth = np.array([sample.pneumonia for sample in samples])
+    return {title: figures_of(samples, truth, one) for title, one in risks.items()}
+
+
+def figures_of(samples: Sequence[Sample], truth: Truth, risks: Numbers) -> dict[str, Any]:
+    counts = {"images": len(truth), "pneumonia": int(truth.sum())}
+    return counts | measure(truth, risks, [sample.patient for sample in samples], Thresholds())
 
 
 def comparison(logits: Mapping[str, Mapping[str, Numbers]], truth: Truth) -> dict[str, dict[str, list[float]]]:

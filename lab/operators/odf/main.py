@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operator's process: `kopf run -n NAMESPACE -m odf.main`. After every event, and once a minute, it looks at all.
+"""The operator's process: `kopf run --all-namespaces -m odf.main`. It looks at all after each event and once a minute.
 
-Environment: RESYNC_SECONDS (60).
+Storage and users count in the operator's own namespace only; claims, topics and notifications in all.
+
+Environment: POD_NAMESPACE, RESYNC_SECONDS (60).
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import kopf
-from strimzi.kube import Api, ApiError, object_path, path_of
-from strimzi.store import Store
+from strimzi.kube import ApiError
 from strimzi.watching import watch_quietly
 from strimzi.work import Failure, WorkQueue
 
-from . import clusters, stores, users
-from .rgw import AdminOps, Call, RgwError
+from . import claims, clusters, stores, topics, users
+from .access import ADMINISTRATOR, Access
+from .announcer import Announcer
+from .provisioner import Provisioner
+from .rgw import Call, RgwError
 
-ADMINISTRATOR = "rgw-admin-ops-user"
-KINDS = ("CephObjectStore", "CephObjectStoreUser", "StorageCluster")
+OWN = ("CephObjectStore", "CephObjectStoreUser", "StorageCluster")
+ALL = (*OWN, "CephBucketTopic", "CephBucketNotification", "ObjectBucketClaim")
 EVERYTHING = "everything"
 RETRY_SECONDS = 5.0
 TOLD = (ApiError, Failure, RgwError)
@@ -35,31 +38,66 @@ class Operator:
     """What the handlers share."""
 
     def __init__(self) -> None:
-        self.api, self.store = Api.in_cluster("rook-ceph-operator"), Store()
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        self.access = Access(os.environ["POD_NAMESPACE"])
+        self.api, self.store = self.access.api, self.access.store
+        self.provisioner, self.announcer = Provisioner(self.access), Announcer(self.access)
         self.queue: WorkQueue[str] = WorkQueue(self.reconcile, workers=1)
         self.task = asyncio.create_task(self.queue.run())
+        self.failures = 0
 
     async def close(self) -> None:
         self.task.cancel()
-        await self.session.close()
-        await self.api.close()
+        await self.access.close()
 
     async def reconcile(self, _key: str) -> float:
-        """Stores before their users and the clusters that wait for them."""
-        for body in self.store.all("CephObjectStore"):
-            await self._object_store(body)
-        for body in self.store.all("CephObjectStoreUser"):
-            await self._user(body)
-        for body in self.store.all("StorageCluster"):
-            await self._cluster(body)
-        phases = {(body.get("status") or {}).get("phase") for kind in KINDS for body in self.store.all(kind)}
-        return RETRY_SECONDS if phases - {"Ready"} else float(os.environ.get("RESYNC_SECONDS", "60"))
+        """Stores before their users, users before the buckets that they own, topics before what announces on them."""
+        self.failures = 0
+        for kind, look in (
+            ("CephObjectStore", self._object_store),
+            ("CephObjectStoreUser", self._user),
+            ("CephBucketTopic", self._topic),
+            ("ObjectBucketClaim", self._claim),
+            ("CephBucketTopic", self._topic_that_goes),
+            ("StorageCluster", self._cluster),
+        ):
+            for body in self.store.all(kind):
+                await look(body)
+        phases = {(body.get("status") or {}).get("phase") for kind in OWN for body in self.store.all(kind)}
+        if self.failures or phases - {"Ready"}:
+            return RETRY_SECONDS
+        self.announcer.told()
+        return float(os.environ.get("RESYNC_SECONDS", "60"))
+
+    async def _try(self, body: Body, work: Awaitable[None], failed: Callable[[Body, Exception], Body]) -> None:
+        """Rook has the cause in its log; here it is in the status, too."""
+        try:
+            await work
+        except TOLD as error:
+            self.failures += 1
+            meta = body["metadata"]
+            log.warning("%s %s/%s: %s", body["kind"], meta["namespace"], meta["name"], error)
+            await self.api.set_status(body, failed(body, error))
+
+    async def _claim(self, body: Body) -> None:
+        async def work() -> None:
+            if await self.provisioner.look(body):
+                await self.announcer.labels(body)
+
+        await self._try(body, work(), claims.failed)
+
+    async def _topic(self, body: Body) -> None:
+        if not body["metadata"].get("deletionTimestamp"):
+            await self._try(body, self.announcer.topic(body), topics.failed)
+
+    async def _topic_that_goes(self, body: Body) -> None:
+        """After the notifications that use it."""
+        if body["metadata"].get("deletionTimestamp"):
+            await self._try(body, self.announcer.remove(body), topics.failed)
 
     async def _object_store(self, body: Body) -> None:
         """Ready means that the gateway answers to the administrator."""
         try:
-            await (await self._gateway(body)).user(ADMINISTRATOR)
+            await (await self.access.admin(body)).user(ADMINISTRATOR)
             status = stores.ready(body)
         except TOLD as error:
             status = stores.failed(body, error)
@@ -72,18 +110,17 @@ class Operator:
             if meta.get("deletionTimestamp"):
                 await self._remove(body, store)
                 return
-            await self._finalizers(body, sorted({*(meta.get("finalizers") or []), users.FINALIZER}))
-            await self._make(body, store)
+            await self.access.finalize(body, users.FINALIZER, wanted=True)
+            await self._make(body)
             status = users.ready(body)
         except TOLD as error:
             status = users.failed(body, error)
         await self.api.set_status(body, status)
 
-    async def _make(self, body: Body, store: Body | None) -> None:
+    async def _make(self, body: Body) -> None:
         users.check(body)
-        if store is None:
-            raise Failure("ReconcileFailed", f"CephObjectStore {body['spec'].get('store')!r} could not be found")
-        gateway, uid = await self._gateway(store), body["metadata"]["name"]
+        store = self.access.object_store(body["spec"].get("store", ""))
+        gateway, uid = await self.access.admin(store), body["metadata"]["name"]
         for call in users.plan(body, await gateway.user(uid)):
             await gateway.change(call)
         user = await gateway.user(uid)
@@ -93,27 +130,21 @@ class Operator:
         """As Rook: without its store, a user is let go and stays in RGW."""
         uid = body["metadata"]["name"]
         try:
-            gateway = await self._gateway(store) if store else None
+            gateway = await self.access.admin(store) if store else None
         except Failure:
             gateway = None
         if gateway and await gateway.user(uid):
             if owned := await gateway.buckets(uid):
                 raise Failure("Owner", f"the user stays while it owns buckets: {', '.join(owned)}")
             await gateway.change(Call("DELETE", {"uid": uid}))
-        await self._finalizers(body, [f for f in body["metadata"].get("finalizers") or [] if f != users.FINALIZER])
-
-    async def _finalizers(self, body: Body, wanted: list[str]) -> None:
-        if sorted(wanted) != sorted(body["metadata"].get("finalizers") or []):
-            await self.api.merge(object_path(body), {"metadata": {"finalizers": wanted}})
-            body["metadata"]["finalizers"] = wanted
+        await self.access.finalize(body, users.FINALIZER, wanted=False)
 
     async def _cluster(self, body: Body) -> None:
         if body["metadata"].get("deletionTimestamp"):
             return
-        namespace = body["metadata"]["namespace"]
         try:
             clusters.check(body)
-            details = await self._secret(namespace, clusters.DETAILS)
+            details = await self.access.secret(body["metadata"]["namespace"], clusters.DETAILS)
             made = clusters.parts(body, details.get(clusters.KEY))
             for part in made:
                 await self.api.apply(part)
@@ -128,26 +159,13 @@ class Operator:
         seen = self.store.get(part["kind"], meta["namespace"], meta["name"]) or {}
         return part["kind"] == "CephObjectStore" and (seen.get("status") or {}).get("phase") != "Ready"
 
-    async def _gateway(self, store: Body) -> AdminOps:
-        """The store's gateway, asked with the keys that Rook uses for one that runs elsewhere."""
-        namespace, url, name = store["metadata"]["namespace"], stores.endpoint(store), stores.certificate(store)
-        keys = await self._secret(namespace, ADMINISTRATOR)
-        if not {"accessKey", "secretKey"} <= set(keys):
-            raise Failure("ReconcileFailed", f"Secret {ADMINISTRATOR} must hold accessKey and secretKey")
-        trusted = await self._secret(namespace, name) if name else {}
-        return AdminOps(
-            self.session, url, (keys["accessKey"], keys["secretKey"]), trusted.get("cert") or trusted.get("tls.crt", "")
-        )
-
-    async def _secret(self, namespace: str, name: str) -> dict[str, str]:
-        """A Secret's texts, none when there is no such Secret."""
-        found = await self.api.get(path_of("v1", "secrets", namespace, name))
-        return {k: base64.b64decode(v).decode() for k, v in ((found or {}).get("data") or {}).items()}
-
     def saw(self, deleted: bool, body: Body) -> None:
-        """An event of one of the three kinds."""
+        """An event of one of the kinds."""
+        meta = body["metadata"]
+        if body["kind"] in OWN and meta["namespace"] != self.access.namespace:
+            return
         if deleted:
-            self.store.drop(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
+            self.store.drop(body["kind"], meta["namespace"], meta["name"])
         elif not self.store.put(body):
             return
         self.queue.add(EVERYTHING)
@@ -158,7 +176,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     """The queue's task lives in kopf's loop."""
     watch_quietly(settings)
     memo.operator = Operator()
-    log.warning("watching %s", ", ".join(KINDS))
+    log.warning("watching %s", ", ".join(ALL))
 
 
 @kopf.on.cleanup()
@@ -168,7 +186,10 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 
 @kopf.on.event("ceph.rook.io", "v1", "cephobjectstores")
 @kopf.on.event("ceph.rook.io", "v1", "cephobjectstoreusers")
+@kopf.on.event("ceph.rook.io", "v1", "cephbuckettopics")
+@kopf.on.event("ceph.rook.io", "v1", "cephbucketnotifications")
+@kopf.on.event("objectbucket.io", "v1alpha1", "objectbucketclaims")
 @kopf.on.event("ocs.openshift.io", "v1", "storageclusters")
 async def odf_event(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> None:
-    """Every change of the three kinds, and all of them once at start."""
+    """Every change of these kinds, and all of them once at start."""
     memo.operator.saw(event["type"] == "DELETED", event["object"])

@@ -10,9 +10,11 @@ import pytest
 import yaml
 from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from multidict import CIMultiDict, CIMultiDictProxy
 from quay import bundle, manifests, status
 from quay.accounts import Accounts, Taken
 from quay.app import application
+from quay.proxy import passed_on
 from quay.registry_config import registry_yaml, self_signed
 from quay.tokens import Client, Signer, WrongCredentials, granted, identify
 from strimzi.work import Failure
@@ -265,3 +267,8 @@ def test_a_token_says_what_its_bearer_may_do():
     found = asyncio.run(answers([("GET", "/v2/auth?service=q&scope=repository:x/y:pull", None)]))
     claims = json.loads(base64.urlsafe_b64decode(found[0][1]["token"].split(".")[1] + "=="))
     assert (claims["iss"], claims["aud"], claims["access"]) == ("quay", "q", [])
+
+
+def test_the_registry_hears_a_header_as_often_as_it_came():
+    asked = [("Accept", "a"), ("Accept", "b"), ("Connection", "close")]
+    assert list(passed_on(CIMultiDictProxy(CIMultiDict(asked))).items()) == asked[:2]

@@ -82,5 +82,8 @@ def test_pods_that_do_not_run_are_told():
     assert said == "Pod x should run, but is ImagePullBackOff"
 
 
-def test_a_long_line_is_cut():
-    assert len(agents.short("x" * 999)) < 310
+def test_of_a_long_line_beginning_and_end_are_told():
+    told = agents.short(f"Get {'x' * 999}: connection refused")
+    assert len(told) < 410
+    assert told.startswith("Get x")
+    assert told.endswith(": connection refused")

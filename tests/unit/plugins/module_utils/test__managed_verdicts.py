@@ -163,7 +163,7 @@ def test_an_accepted_cluster_without_a_trace_of_its_agent():
 @pytest.mark.parametrize(
     ("reason", "message", "state", "said"),
     [
-        ("ManagedClusterImporting", "resources are applied", "waiting", "the hub imports it"),
+        ("ManagedClusterImporting", "resources are applied", "waiting", "has not taken up its acceptance"),
         ("ManagedClusterImportFailed", "GET /version: 401 Unauthorized", "failing", "the token is wrong, has expired"),
         ("ManagedClusterImportFailed", "dial tcp 1.2.3.4:6443: connect: connection refused", "failing", "hub_url"),
         ("ManagedClusterImportFailed", "x509: unknown authority", "failing", "not signed by the authority"),

@@ -56,6 +56,9 @@ READY_OBJECTS = [
     conditioned("kafka.strimzi.io/v1", "Kafka", condition("Ready"), condition("Warning")),
     conditioned("kafka.strimzi.io/v1beta2", "KafkaTopic", condition("Ready")),
     obj("kafka.strimzi.io/v1", "KafkaNodePool", {"observedGeneration": 1, "nodeIds": [0], "replicas": 1}),
+    obj("datasciencecluster.opendatahub.io/v1", "DataScienceCluster", {"phase": "Ready", "conditions": []}),
+    obj("kubeflow.org/v1", "Notebook", {"readyReplicas": 1, "conditions": [{"type": "Running"}]}),
+    conditioned("serving.kserve.io/v1beta1", "InferenceService", condition("Ready"), condition("PredictorReady")),
     conditioned("serving.knative.dev/v1", "Service", condition("Ready")),
     conditioned("sources.knative.dev/v1beta1", "KafkaSource", condition("Ready")),
     conditioned("eventing.knative.dev/v1alpha1", "KafkaSink", condition("Ready")),
@@ -183,6 +186,8 @@ WAITING = [
         "Installing (Wait: x)",
     ),
     (obj("ceph.rook.io/v1", "CephBucketTopic", {"phase": "Ready"}), "status.ARN is still empty"),
+    (obj("ceph.rook.io/v1", "CephBucketTopic", {"phase": "Reconciling"}), "status.phase is Reconciling"),
+    (obj("objectbucket.io/v1alpha1", "ObjectBucketClaim", {"phase": "Pending"}), "status.phase is Pending"),
     (obj("example.com/v1", "Unlisted"), "ready_when: exists"),
     (
         conditioned("example.com/v1", "Unlisted", condition("Reconciling", reason="Busy"), condition("Ready")),
@@ -204,6 +209,11 @@ def test_waiting(waiting, words):
 
 
 FAILED = [
+    (
+        "failing",
+        obj("ceph.rook.io/v1", "CephBucketTopic", {"phase": "ReconcileFailed", "message": "no answer"}),
+        "no answer",
+    ),
     (
         "failed",
         conditioned("batch/v1", "Job", condition("Failed", reason="BackoffLimitExceeded", message="m")),
@@ -238,6 +248,16 @@ FAILED = [
         "ResolutionFailed is True (none)",
     ),
     ("failing", obj("ceph.rook.io/v1", "CephObjectStore", {"phase": "Failure"}), "Failure"),
+    (
+        "failing",
+        conditioned(
+            "datasciencecluster.opendatahub.io/v1",
+            "DataScienceCluster",
+            condition("kserveReady", "False", reason="ReconcileFailed", message="no mesh"),
+            phase="Ready",
+        ),
+        "no mesh",
+    ),
     (
         "failing",
         conditioned(

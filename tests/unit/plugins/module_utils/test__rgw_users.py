@@ -108,3 +108,20 @@ def test_given_keys_come_first():
 
 def test_a_tenant_is_part_of_the_uid():
     assert users.show({**USER, "tenant": "radiology"})["uid"] == "radiology$fixture"
+
+
+def test_what_a_user_of_many_does_not_say_holds_for_all():
+    many = wanted(users=[{"uid": "a", "max_buckets": 3, "caps": None}, {"uid": "b"}], max_buckets=-1, caps={})
+    assert [(one["uid"], one["max_buckets"], one["caps"]) for one in users.each(many)] == [("a", 3, {}), ("b", -1, {})]
+    assert [one["uid"] for one in users.each(wanted(uid="one", users=None))] == ["one"]
+
+
+def test_many_users_are_one_result():
+    found = [
+        {"changed": changed, "user": {}, "s3_keys": [], "diff": {"before": {}, "after": {"email": name}}}
+        for name, changed in (("a", False), ("b", True))
+    ]
+    told = users.together(["a", "b"], found)
+    assert told["changed"]
+    assert [(one["uid"], one["changed"]) for one in told["users"]] == [("a", False), ("b", True)]
+    assert told["diff"] == {"before": {"a": {}, "b": {}}, "after": {"a": {"email": "a"}, "b": {"email": "b"}}}

@@ -84,7 +84,15 @@ def test_what_is_ready_ends_the_wait_at_once(clock):
     assert watched.watched[0].result() == {
         "api_version": "kafka.strimzi.io/v1", "kind": "Kafka", "namespace": "n", "name": "c", "label_selector": "",
         "done": True, "reason": "is ready", "seconds": 0.0,
+        "status": kafka()["status"],
     }  # fmt: skip
+
+
+def test_only_what_is_named_and_there_has_a_status(clock):
+    targets = Target("v1", "Pod", "n", selector="a=b", exists=True), Target("v1", "Pod", "n", "gone")
+    watched = watch(Cluster(Pod=[pod()]), clock, *targets)
+    watched.look()
+    assert [entry.result()["status"] for entry in watched.watched] == [{}, {}]
 
 
 def test_an_object_may_appear_and_its_kind_too(clock):
