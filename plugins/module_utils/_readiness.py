@@ -84,6 +84,9 @@ def errors(obj: Object, rule: Rule) -> Iterator[Verdict]:
     ):
         yield from (Verdict(state, say_value(obj, path)) for path, values in checks if value_at(obj, path) in values)
         yield from (Verdict(state, say_condition(obj, name)) for name in names if holds(obj, name))
+    for entry in value_at(obj, "status.conditions") or []:
+        if rule.complaints and entry["type"].endswith(rule.complaints):
+            yield Verdict("failing", f"{entry['type']}: {entry.get('message', '')}")
 
 
 def missing(obj: Object, rule: Rule) -> Iterator[Verdict]:

@@ -29,6 +29,8 @@ class Rule:
     failing_conditions: tuple[str, ...] = ()
     workload: str = ""
     """Name of a function in _readiness for kinds that count replicas."""
+    complaints: str = ""
+    """Ending of the types of conditions that tell of an error by being there: they have no status."""
     exists: bool = False
     """Nothing to wait on but the object itself: its kind never writes a status."""
 
@@ -142,6 +144,7 @@ RULES: dict[tuple[str, str], Rule] = {
             ("status.operationState.phase", ("Succeeded", "")),
         ),
         failing=(("status.operationState.phase", ("Failed", "Error")),),
+        complaints="Error",
     ),
     ("argoproj.io", "ApplicationSet"): Rule(
         conditions=("ErrorOccurred=False", "ResourcesUpToDate"), failing_conditions=("ErrorOccurred",)

@@ -94,6 +94,7 @@ READY_OBJECTS = [
         condition("ManifestworkApplied"),
     ),
     obj("argoproj.io/v1alpha1", "Application", {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}),
+    obj("argoproj.io/v1beta1", "ArgoCD", {"phase": "Available", "server": "Unknown"}),
     obj("route.openshift.io/v1", "Route", {"ingress": [{"conditions": [condition("Admitted")]}]}),
     conditioned("example.com/v1", "Unlisted", condition("Ready")),
     conditioned("example.com/v1", "Unlisted", condition("Available")),
