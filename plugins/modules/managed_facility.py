@@ -160,7 +160,7 @@ EXAMPLES = r"""
   xraylab.medical_diagnosis.managed_facility:
     kubeconfig: ~/.kube/hub
     name: north
-    labels: {country: no, tier: edge}
+    labels: {region: north, tier: edge}
     cluster_set: facilities
     addons: {applicationManager: {enabled: true}}
     import_by: auto_secret
