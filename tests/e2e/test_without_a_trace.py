@@ -31,6 +31,7 @@ OPERATORS = {
     "grafana-operator": "grafana-operator",
     "quay-operator": "quay-enterprise",
     "advanced-cluster-management": "open-cluster-management",
+    "openshift-gitops-operator": "openshift-gitops-operator",
 }
 
 

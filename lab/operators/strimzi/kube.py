@@ -14,6 +14,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PLURALS = {
     "AppProject": "appprojects",
     "ArgoCD": "argocds",
+    "CephBucketNotification": "cephbucketnotifications",
+    "CephBucketTopic": "cephbuckettopics",
     "CephObjectStore": "cephobjectstores",
     "CephObjectStoreUser": "cephobjectstoreusers",
     "ConfigMap": "configmaps",
@@ -31,6 +33,8 @@ PLURALS = {
     "KnativeKafka": "knativekafkas",
     "Namespace": "namespaces",
     "Node": "nodes",
+    "ObjectBucket": "objectbuckets",
+    "ObjectBucketClaim": "objectbucketclaims",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
     "QuayRegistry": "quayregistries",
