@@ -11,7 +11,7 @@ export NODE=node1 NODE_IP=10.250.0.1 REGISTRY=10.250.0.1:5000
 # Quay's port on the node, as the inventory tells its operator.
 QUAY=10.250.0.1:30500
 POD_CIDR=10.244.0.0/16 SVC_CIDR=10.96.0.0/16 DNS_IP=10.96.0.10
-S3_PORT=7443 RELAY_PORT=9010
+S3_PORT=7443 RELAY_PORT=9010 GIT_PORT=9011
 export KUBECONFIG=$LAB_HOME/admin.kubeconfig
 export CONTAINERD_ADDRESS=$RUN/containerd.sock CONTAINERD_NAMESPACE=k8s.io
 export CEPH_CONF=$LAB_HOME/ceph/ceph.conf

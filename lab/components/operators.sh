@@ -47,7 +47,7 @@ operators_catalog() {
   for file in "$LAB_DIR/catalog/$1"/*.yaml; do fill "$file" >"$bundles/${file##*/}"; done
   "$(<"$PRODUCT_VENV/bin")/python" "$LAB_DIR/catalog/catalog.py" "$bundles" "$out" "$PRODUCT_STRIMZI_CRDS" \
     "$PRODUCT_EVENTING_KAFKA_CRDS" "$PRODUCT_GRAFANA_CRDS" "$PRODUCT_ROOK_CRDS" "$PRODUCT_KNATIVE_OPERATOR/crds" \
-    "$PRODUCT_OPENDATAHUB_CRDS" "$LAB_DIR/catalog/crds"
+    "$PRODUCT_OPENDATAHUB_CRDS" "$PRODUCT_ARGOCD_CRDS" "$LAB_DIR/catalog/crds"
   fill "$LAB_DIR/catalog/source.yaml" | sed "s#@SOURCE@#$1#g; s#@CONTENT@#$(sha256sum <"$out/catalog.json" | cut -c1-12)#" | apply -
 }
 

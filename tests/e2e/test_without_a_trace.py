@@ -32,6 +32,7 @@ OPERATORS = {
     "quay-operator": "quay-enterprise",
     "advanced-cluster-management": "open-cluster-management",
     "opendatahub-operator": "openshift-operators",
+    "openshift-gitops-operator": "openshift-gitops-operator",
 }
 
 
