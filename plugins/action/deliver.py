@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
     def _push(self, objects: list[Object], variables: dict[str, Any]) -> dict[str, Any]:
         options = {key: value for key, value in self._value("{{ __gitops_delivery }}").items() if value}
         options |= {"files": {file_name(entry): text_of(entry) for entry in objects}}
-        options["message"] = f"{options['folder']}: {self._task.get_name(include_role_fqcn=False)}"
+        options["subject"] = f"{options['folder']}: {self._task.get_name(include_role_fqcn=False)}"
         return self._execute_module(module_name=GIT, module_args=options, task_vars=variables)
 
 

@@ -102,8 +102,8 @@ def settings(credentials: dict[str, str]) -> dict[str, str]:
         pairs.append(("http.extraHeader", f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"))
     if credentials.get("ca_file"):
         pairs.append(("http.sslCAInfo", credentials["ca_file"]))
-    named = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in enumerate(pairs)}
-    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in enumerate(pairs)}
+    named = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _value) in enumerate(pairs)}
+    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_key, value) in enumerate(pairs)}
     return {"GIT_CONFIG_COUNT": str(len(pairs)), **named, **values} if pairs else {}
 
 

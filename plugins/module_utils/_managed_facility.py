@@ -39,7 +39,8 @@ class Place:
         self.module, self.options = module, options
         self.cluster: Cluster | None = None
         if not is_path(options.get("kubeconfig")):
-            _ = self.config  # the options themselves hold its secrets
+            # The options themselves hold its secrets.
+            module._module.no_log_values.update(access.secrets_of(config_of(options)))
 
     @cached_property
     def config(self) -> access.Config:

@@ -60,7 +60,7 @@ options:
     description: Whether other files of O(folder) go.
     type: bool
     default: false
-  message:
+  subject:
     description: First line of the commit's message.
     type: str
     default: Deliver what changed
@@ -170,7 +170,7 @@ ARGUMENTS = {
     "files": {"type": "dict", "default": {}},
     "absent": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "bool", "default": False},
-    "message": {"type": "str", "default": "Deliver what changed"},
+    "subject": {"type": "str", "default": "Deliver what changed"},
     "author_name": {"type": "str", "default": "xraylab"},
     "author_email": {"type": "str", "default": "xraylab@localhost"},
     "application": {"type": "str"},
@@ -196,7 +196,7 @@ def bring(module: AnsibleK8SModule, repository: Repository) -> dict:
             repository.write(options["folder"], found)
             return {
                 **result,
-                "commit": repository.commit(*(options[k] for k in ("message", "author_name", "author_email"))),
+                "commit": repository.commit(*(options[k] for k in ("subject", "author_name", "author_email"))),
             }
         except PushedMeanwhile:
             if not left:

@@ -38,7 +38,7 @@ def test_objects_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_S3_BUCKET", "copies")
     monkeypatch.setattr(bucket, "client", Store)
     (labels := tmp_path / "labels.csv").write_text("file,label\nward/a.jpeg,NORMAL\nb.dcm,PNEUMONIA\n")
-    for _ in range(2):
+    for _turn in range(2):
         bucket.fetch(labels, tmp_path / "images")
     assert sorted(where["Key"] for where in asked) == ["b.dcm", "ward/a.jpeg"]
     assert {where["Bucket"] for where in asked} == {"copies"}

@@ -3,7 +3,6 @@
 
 import csv
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 AT_ONCE = 8
 
 
-def client(environment: Mapping[str, str] = os.environ) -> Any:
+def client() -> Any:
     """botocore itself reads the keys, the region and AWS_CA_BUNDLE."""
     from botocore.config import Config
     from botocore.session import get_session
@@ -21,7 +20,7 @@ def client(environment: Mapping[str, str] = os.environ) -> Any:
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
         max_pool_connections=AT_ONCE, s3={"addressing_style": "path"},
     )  # fmt: skip
-    return get_session().create_client("s3", endpoint_url=environment["AWS_S3_ENDPOINT"], config=config)
+    return get_session().create_client("s3", endpoint_url=os.environ["AWS_S3_ENDPOINT"], config=config)
 
 
 def fetch(labels: Path, folder: Path) -> Path:

@@ -20,10 +20,10 @@ GOOD = {
 }  # fmt: skip
 
 
-def cluster(conditions=GOOD, accepts=True, **metadata):
+def cluster(conditions=None, accepts=True, **metadata):
     told = [
         {"type": kind, "status": entry[0], "reason": entry[1], "message": (*entry, "some words.")[2]}
-        for kind, entry in conditions.items()
+        for kind, entry in (GOOD if conditions is None else conditions).items()
     ]
     return {"metadata": {"name": "north", **metadata}, "spec": {"hubAcceptsClient": accepts},
             "status": {"conditions": told}}  # fmt: skip

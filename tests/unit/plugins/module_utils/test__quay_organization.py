@@ -17,8 +17,8 @@ OPTIONS = {
 WANTED = organizations.wanted_state(OPTIONS)
 
 
-def deeds(before, wanted=WANTED):
-    return [call.deed for call in organizations.plan("x", before, wanted)]
+def deeds(before, *wanted):
+    return [call.deed for call in organizations.plan("x", before, *(wanted or (WANTED,)))]
 
 
 def test_what_is_not_there_is_made_each_after_what_it_needs():
