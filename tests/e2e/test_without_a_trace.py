@@ -19,6 +19,8 @@ KEPT = (
     "CustomResourceDefinition ",  # Knative's operator leaves the kinds it made
     "APIService ",
     "Service v1 knative-serving autoscaler-bucket-",  # Knative's autoscaler made it, and nobody owns it
+    # The hub's own agent asked for it; Kubernetes forgets what was approved after an hour.
+    "CertificateSigningRequest certificates.k8s.io/v1 <none> local-cluster-",
     "Operator ",  # OLM keeps a record of what was installed once
     "ClusterRole rbac.authorization.k8s.io/v1 <none> eventing-kafka-",  # OLM leaves those of a bundle, the lab's
     "ClusterRoleBinding rbac.authorization.k8s.io/v1 <none> eventing-kafka-",
