@@ -75,19 +75,10 @@ def awake(facility, xrays) -> None:
     facility.record(facility.put("alerts/first.jpeg", xrays[0]))
 
 
-def monitored(name: str) -> str:
-    """The PodMonitor of Kafka's exporter looks for pods of this name."""
-    selector = json.dumps({"spec": {"selector": {"matchLabels": {"strimzi.io/name": name}}}})
-    return kubectl("patch", "podmonitor", "xraylab-kafka", "--type=merge", "-p", selector)
-
-
-def test_what_is_given_up_or_forgotten_a_silent_reconciler_and_an_unknown_lag(facility, awake):
+def test_what_is_given_up_or_forgotten_and_a_silent_reconciler(facility, awake):
     facility.put("alerts/no image.txt", b"no image")
-    with (
-        fault(lambda: suspend(facility, True), lambda: suspend(facility, False)),
-        fault(lambda: monitored("nobody"), lambda: monitored("xray-cluster-kafka-exporter")),
-    ):
-        fire(facility, "XrayDeadLetters", "XrayStudiesForgotten", "XrayReconcilerSilent", "XrayLagUnknown")
+    with fault(lambda: suspend(facility, True), lambda: suspend(facility, False)):
+        fire(facility, "XrayDeadLetters", "XrayStudiesForgotten", "XrayReconcilerSilent")
         (panel,) = [panel for panel in panels("operations") if panel["title"] == "Which alerts fire"]
         assert len(Grafana(facility).ask(panel)[0].rows) >= 3
 
@@ -115,9 +106,18 @@ def test_a_database_that_is_away(facility, xrays, awake):
     facility.wait_for("the database", lambda: "1/1" in kubectl("get", "statefulset", "results-db"), 60)
 
 
+def monitored(name: str) -> str:
+    """The PodMonitor of Kafka's exporter looks for pods of this name."""
+    selector = json.dumps({"spec": {"selector": {"matchLabels": {"strimzi.io/name": name}}}})
+    return kubectl("patch", "podmonitor", "xraylab-kafka", "--type=merge", "-p", selector)
+
+
 def test_nobody_who_tells(facility, awake):
-    with fault(lambda: scaled("deployment", "arrivals", 0), lambda: scaled("deployment", "arrivals", 1)):
-        fire(facility, "XrayArrivalsDown")
+    with (
+        fault(lambda: scaled("deployment", "arrivals", 0), lambda: scaled("deployment", "arrivals", 1)),
+        fault(lambda: monitored("nobody"), lambda: monitored("xray-cluster-kafka-exporter")),
+    ):
+        fire(facility, "XrayArrivalsDown", "XrayLagUnknown")
 
 
 def test_all_is_well_again(facility):
