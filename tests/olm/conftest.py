@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "planes"))
 sys.path.insert(0, str(Path(__file__).parent))
 import catalog
 import kubelet
+from control_plane import PATIENCE, ROOT, build
 from kubernetes import client
-from plane import PATIENCE, ROOT, Plane, build
+from plane import OlmPlane
 
 MODULE = "ansible_collections.xraylab.medical_diagnosis.plugins.modules.olm_operator"
 PATIENT = {"timeout": PATIENCE, "error_grace": PATIENCE, "interval": 1}
@@ -31,7 +33,7 @@ IMPATIENT = {"error_grace": 15}
 class Call:
     """The module at work, as Ansible runs it: arguments in, JSON out."""
 
-    def __init__(self, plane: Plane, **options: Any) -> None:
+    def __init__(self, plane: OlmPlane, **options: Any) -> None:
         arguments = {"kubeconfig": str(plane.kubeconfig), **PATIENT, **options}
         environment = {**os.environ, "PYTHONPATH": str(ROOT / ".config" / "collections")}
         self.process = subprocess.Popen(
@@ -58,7 +60,7 @@ class Olm:
     operator = staticmethod(operator)
     impatient = IMPATIENT
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: OlmPlane) -> None:
         self.plane = plane
 
     def start(self, *operators: dict[str, Any], **options: Any) -> Call:
@@ -98,9 +100,9 @@ def interrupt(*_: Any) -> None:
 @pytest.fixture(scope="session")
 def olm() -> Iterator[Olm]:
     signal.signal(signal.SIGTERM, interrupt)  # its processes must end with the tests, too
-    products = build()
+    products = build("kube", "olm")
     folder = Path(tempfile.mkdtemp(prefix="xraylab-olm-"))
-    plane, end = Plane(folder, products), threading.Event()
+    plane, end = OlmPlane(folder, products), threading.Event()
     try:
         plane.up()
         core = client.CoreV1Api(plane.api())

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from plane import ROOT
+from control_plane import ROOT
 
 PLAY = """
 - hosts: localhost
